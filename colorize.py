@@ -1,0 +1,47 @@
+"""Colours your own pictures: `python colorize.py --workdir=runs/cifar10 photo.jpg`. See --help."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from absl import flags
+
+from colorizer import config as config_lib, flags as flags_lib
+
+USAGE = """Colours pictures of any size. Gray ones, or colour ones of which the lightness is taken.
+
+  python colorize.py --workdir=runs/cifar10 photo.jpg folder/ 'scans/*.png' --output=out/
+
+Exit status: 0 if every picture was coloured, 1 if some failed, 2 for wrong flags."""
+
+
+def main(argv: list[str]) -> int:
+    values = flags.FlagValues()
+    flags_lib.define("workdir", None, "str", "folder of the run whose model colours", "Run", values)
+    flags_lib.define("output", "colorized", "str", "folder for the results", "Run", values)
+    flags_lib.define("overwrite", False, "bool", "replace results that are there already", "Run",
+                     values)
+    patterns = flags_lib.parse(argv, values, USAGE)
+    if values["workdir"].value is None:
+        raise config_lib.ConfigError(
+            "colorize.py needs --workdir, the folder of a run. Received: workdir=None")
+    if not patterns:
+        raise config_lib.ConfigError(
+            "colorize.py needs pictures: files, folders or globs. Received: none")
+    config_lib.read_config(Path(values["workdir"].value))
+    from colorizer import images, inference
+
+    sources = images.expand_inputs(patterns)
+    colorizer = inference.Colorizer.load(values["workdir"].value)
+    output = Path(values["output"].value)
+    done, failures = inference.colorize_files(
+        colorizer, sources, output, overwrite=values["overwrite"].value)
+    for failure in failures:
+        print(failure, file=sys.stderr)
+    print(f"{done} pictures coloured into {output}, {len(failures)} failed")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    flags_lib.run(main)

@@ -1,0 +1,195 @@
+"""sRGB <-> CIE 1976 L*a*b*, the scaling of the model's tensors, and the sRGB gamut.
+
+sRGB is IEC 61966-2-1 (D65 white, 2 degree observer). The constants are those of
+`skimage.color.rgb2lab`, so both agree to float32 rounding. Every function is written in
+`keras.ops`, works on `[..., 3]` float tensors of any rank, and has finite gradients everywhere:
+a power is only ever taken of a value that was clamped away from zero.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from keras import ops
+
+# IEC 61966-2-1, section 5.2: linear RGB -> XYZ, six decimals as in skimage.
+RGB_TO_XYZ = np.array(
+    [[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]]
+)
+XYZ_TO_RGB = np.linalg.inv(RGB_TO_XYZ)
+WHITE_D65 = np.array([0.95047, 1.0, 1.08883])  # ASTM E308, 2 degree observer
+
+# CIE 15:2004, section 8.2.1.1: the cube root is replaced by a line near black.
+LAB_EPSILON = 0.008856
+LAB_SLOPE = 7.787
+LAB_OFFSET = 16.0 / 116.0
+
+SRGB_LINEAR_LIMIT = 0.04045
+LINEAR_SRGB_LIMIT = 0.0031308
+SRGB_SLOPE = 12.92
+SRGB_GAMMA = 2.4
+
+L_HALF_RANGE = 50.0  # L* in [0, 100] -> [-1, 1]
+AB_RANGE = 110.0  # a*, b* in [-110, 110] -> [-1, 1]; sRGB reaches -108 ... 98
+
+GAMUT_BISECTIONS = 12  # chroma to 1 / 4096 before the Newton step
+GAMUT_TOLERANCE = 1e-5  # in linear RGB, so that 8-bit colours count as inside
+
+
+def srgb_to_linear(rgb):
+    """Undoes the sRGB transfer function. `rgb`: float [..., 3] in [0, 1]; returns the same shape."""
+    curved = ((ops.maximum(rgb, SRGB_LINEAR_LIMIT) + 0.055) / 1.055) ** SRGB_GAMMA
+    return ops.where(rgb > SRGB_LINEAR_LIMIT, curved, rgb / SRGB_SLOPE)
+
+
+def linear_to_srgb(linear):
+    """Applies the sRGB transfer function and clips.
+
+    Args:
+        linear: float [..., 3], linear light; values outside [0, 1] are clipped.
+
+    Returns:
+        float [..., 3] in [0, 1].
+    """
+    linear = ops.clip(linear, 0.0, 1.0)
+    curved = 1.055 * ops.maximum(linear, LINEAR_SRGB_LIMIT) ** (1.0 / SRGB_GAMMA) - 0.055
+    return ops.where(linear > LINEAR_SRGB_LIMIT, curved, linear * SRGB_SLOPE)
+
+
+def rgb_to_lab(rgb):
+    """sRGB to CIE L*a*b*.
+
+    Args:
+        rgb: float [..., 3] in [0, 1].
+
+    Returns:
+        float [..., 3]: L* in [0, 100], a* and b* about [-108, 98].
+
+    Source: IEC 61966-2-1, section 5.2; CIE 15:2004, section 8.2.1.1.
+    """
+    xyz = ops.matmul(srgb_to_linear(rgb), _constant((RGB_TO_XYZ.T / WHITE_D65), rgb))
+    root = ops.maximum(xyz, LAB_EPSILON) ** (1.0 / 3.0)
+    f = ops.where(xyz > LAB_EPSILON, root, LAB_SLOPE * xyz + LAB_OFFSET)
+    fx, fy, fz = f[..., 0], f[..., 1], f[..., 2]
+    return ops.stack([116.0 * fy - 16.0, 500.0 * (fx - fy), 200.0 * (fy - fz)], axis=-1)
+
+
+def lab_to_rgb(lab):
+    """CIE L*a*b* to sRGB, each channel clipped to [0, 1].
+
+    Colours outside the gamut change lightness and hue by the clipping: call `to_gamut` first
+    where that matters.
+
+    Args:
+        lab: float [..., 3]: L* in [0, 100], a*, b*.
+
+    Returns:
+        float [..., 3] in [0, 1].
+    """
+    return linear_to_srgb(lab_to_linear(lab))
+
+
+def lab_to_linear(lab):
+    """CIE L*a*b* to linear RGB, not clipped. `lab`: float [..., 3]; returns float [..., 3]."""
+    fy = (lab[..., 0] + 16.0) / 116.0
+    f = ops.stack([fy + lab[..., 1] / 500.0, fy, fy - lab[..., 2] / 200.0], axis=-1)
+    xyz = ops.where(f > _F_EPSILON, f**3, (f - LAB_OFFSET) / LAB_SLOPE)
+    return ops.matmul(xyz, _constant(_LAB_XYZ_TO_RGB, lab))
+
+
+def to_gamut(lab):
+    """Reduces chroma until the colour lies in the sRGB gamut; L* and hue angle stay.
+
+    Colours inside come back as they are. Outside, the factor on (a*, b*) is found by bisection
+    and polished by one Newton step, which also makes the gradient exact (implicit function
+    theorem): moving outwards changes nothing, moving along the hue follows the gamut's edge.
+
+    Args:
+        lab: float [..., 3]: L* in [0, 100], a*, b* of any size.
+
+    Returns:
+        float [..., 3] with the same L*, and chroma at most the gamut's.
+    """
+    scale = gamut_scale(lab)
+    return ops.concatenate([lab[..., :1], lab[..., 1:] * scale[..., None]], axis=-1)
+
+
+def gamut_scale(lab):
+    """The largest factor in [0, 1] on (a*, b*) that keeps a colour inside the sRGB gamut.
+
+    Args:
+        lab: float [..., 3]: L* in [0, 100], a*, b*.
+
+    Returns:
+        float [...] in [0, 1]: 1 where the colour is inside already.
+    """
+    fixed = ops.stop_gradient(lab)
+    low = ops.zeros_like(fixed[..., 0])
+    high = ops.ones_like(low)
+    for _ in range(GAMUT_BISECTIONS):
+        middle = 0.5 * (low + high)
+        inside = ops.max(_overshoot(_scale_ab(fixed, middle)), axis=-1) <= 0.0
+        low, high = ops.where(inside, middle, low), ops.where(inside, high, middle)
+
+    outside = ops.max(_overshoot(fixed), axis=-1) > GAMUT_TOLERANCE
+    # The channel that leaves [0, 1] first decides: one Newton step on it from the bracket's top.
+    at_edge = _overshoot(_scale_ab(fixed, high))
+    deciding = ops.one_hot(ops.argmax(at_edge, axis=-1), 6, dtype=lab.dtype)
+    step = _scale_ab(fixed, high + 1e-3)
+    slope = ops.sum(deciding * (_overshoot(step) - at_edge), axis=-1) / 1e-3
+    excess = ops.sum(deciding * _overshoot(_scale_ab(lab, high)), axis=-1)
+    newton = high - excess / ops.maximum(slope, 1e-6)
+    return ops.where(outside, ops.clip(newton, 0.0, 1.0), ops.ones_like(newton))
+
+
+def split_scaled(lab):
+    """Lab to the model's tensors: `l_scaled` [..., 1] = L/50 - 1 and `ab_scaled` [..., 2] = ab/110.
+
+    Args:
+        lab: float [..., 3]: L* in [0, 100], a*, b*.
+
+    Returns:
+        (l_scaled, ab_scaled), both in [-1, 1] for colours of the gamut.
+    """
+    return lab[..., :1] / L_HALF_RANGE - 1.0, lab[..., 1:] / AB_RANGE
+
+
+def join_scaled(l_scaled, ab_scaled):
+    """The inverse of `split_scaled`: float [..., 1] and [..., 2] in [-1, 1] to Lab [..., 3]."""
+    return ops.concatenate([(l_scaled + 1.0) * L_HALF_RANGE, ab_scaled * AB_RANGE], axis=-1)
+
+
+def rgb_to_l_scaled(rgb):
+    """sRGB float [..., 3] in [0, 1] to the generator's input: float [..., 1] in [-1, 1]."""
+    return split_scaled(rgb_to_lab(rgb))[0]
+
+
+def scaled_lab_to_rgb8(l_scaled, ab_scaled):
+    """The model's tensors to the 8-bit picture that users get.
+
+    Args:
+        l_scaled: float [..., 1] in [-1, 1].
+        ab_scaled: float [..., 2] in [-1, 1].
+
+    Returns:
+        uint8 [..., 3], sRGB.
+    """
+    rgb = lab_to_rgb(join_scaled(l_scaled, ab_scaled))
+    return ops.cast(ops.round(rgb * 255.0), "uint8")
+
+
+def _scale_ab(lab, scale):
+    return ops.concatenate([lab[..., :1], lab[..., 1:] * scale[..., None]], axis=-1)
+
+
+def _overshoot(lab):
+    """How far each linear channel is above 1 or below 0: float [..., 6], negative inside."""
+    linear = lab_to_linear(lab)
+    return ops.concatenate([linear - 1.0, -linear], axis=-1)
+
+
+def _constant(array, like):
+    return ops.cast(ops.convert_to_tensor(array.astype("float32")), like.dtype)
+
+
+_F_EPSILON = LAB_SLOPE * LAB_EPSILON + LAB_OFFSET
+_LAB_XYZ_TO_RGB = (XYZ_TO_RGB * WHITE_D65).T

@@ -1,0 +1,257 @@
+"""Every setting of a run: frozen dataclasses, their validation, and their JSON form.
+
+The dataclasses are the single list of settings. `colorizer.flags` makes one command-line flag of
+each field, under the heading of its class; `config.json` in a run's folder holds the same fields.
+No TensorFlow here, so that a wrong flag is refused before anything slow is imported.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from colorizer.errors import UserError
+
+
+class ConfigError(UserError):
+    """A setting breaks its rule."""
+
+
+def setting(
+    default: Any, help: str, *, low: float | None = None, high: float | None = None,
+    above: float | None = None, choices: tuple[str, ...] | None = None,
+    published: tuple[str, ...] = (), may_change: bool = False,
+) -> Any:
+    """A field: help text, bounds, the names earlier programs gave it, whether a resume may
+    change it.
+    """
+    metadata = dict(help=help, low=low, high=high, above=above, choices=choices,
+                    published=published, may_change=may_change)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Data"""
+
+    dataset: str = setting(
+        "cifar10", "what to train on: `sample` (built in), the name of any TensorFlow Datasets "
+        "set that has an `image`, or a folder of pictures")
+    data_dir: str | None = setting(
+        None, "where TensorFlow Datasets keeps its data (default: ~/tensorflow_datasets)",
+        published=("dataset_path",), may_change=True)
+    image_size: int | None = setting(
+        None, "side of the training pictures in pixels, a power of two (default: the set's own "
+        "when it is 32, else 256)", low=16, high=1024)
+    test_split: float = setting(
+        0.1, "share of a folder's pictures held out for testing, unless it has train/ and test/",
+        above=0.0, high=0.9)
+    augment: bool = setting(True, "flip pictures at random, and crop those of a folder")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Networks"""
+
+    width: int | None = setting(
+        None, "channels of the first layer; the others scale with it (default: the paper's 64; "
+        "24 for the sample)", low=1, high=1024)
+
+
+@dataclass(frozen=True)
+class ObjectiveConfig:
+    """Objective"""
+
+    adversarial_weight: float = setting(
+        1.0, "weight of -log D(G) in the generator's loss; 0 trains without a discriminator", low=0)
+    l1_weight: float = setting(100.0, "weight of the mean |ab - original ab|", low=0)
+    label_smoothing: float = setting(
+        0.1, "how far the discriminator's label for real pictures is below 1", low=0, high=0.5)
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """Optimization"""
+
+    batch_size: int | None = setting(
+        None, "pictures a step, over all devices (default: 128 up to 64 px, else 16)", low=1)
+    epochs: float | None = setting(
+        None, "passes over the training pictures (default: 200 up to 64 px, else 10; "
+        "30 for the sample)", above=0, may_change=True)
+    max_steps: int | None = setting(None, "stop after this many steps, whatever `epochs`", low=1, may_change=True)
+    lr: float | None = setting(
+        None, "learning rate of Adam for both networks (default: the paper's 2e-4; 1e-3 for the "
+        "sample)", above=0, may_change=True)
+    disc_lr: float | None = setting(
+        None, "learning rate of the discriminator (default: `lr`)", above=0, may_change=True)
+    beta1: float = setting(
+        0.5, "Adam's decay of the first moment (\"reduced momentum\")", low=0, high=0.9999)
+    lr_decay: str | None = setting(
+        None, "how the rates fall: by `lr_decay_rate` every `lr_decay_steps` steps (exponential), "
+        "or whenever the training L1 has stopped falling (plateau); default: exponential "
+        "if `lr_decay_steps` is given, else plateau", choices=("exponential", "plateau", "none"), may_change=True)
+    lr_decay_rate: float = setting(0.1, "factor on the rates at a decay", above=0, high=1, may_change=True)
+    lr_decay_steps: int | None = setting(
+        None, "steps in which the rates fall by `lr_decay_rate`, smoothly", low=1, may_change=True)
+    plateau_patience: int = setting(
+        10, "epochs without a lower training L1 before a plateau decay", low=1, may_change=True)
+    ema_decay: float = setting(
+        0.0, "average the generator's weights over steps with this factor and colour with the "
+        "average (0: off, as in the paper)", low=0, high=0.99999)
+    precision: str = setting(
+        "float32", "arithmetic: mixed_float16 is about twice as fast on a T4",
+        choices=("float32", "mixed_float16", "mixed_bfloat16"))
+    jit_compile: bool = setting(False, "compile the step with XLA (slower on CPUs)", may_change=True)
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Run"""
+
+    workdir: str | None = setting(
+        None, "folder of the run: config.json, checkpoints, TensorBoard logs, pictures (default: "
+        "runs/<dataset>)", published=("checkpoints_path",), may_change=True)
+    seed: int = setting(0, "fixes weights, order of the pictures, flips and dropout",
+                        low=0, high=2**31 - 1)
+    checkpoint_minutes: float = setting(10.0, "minutes between checkpoints", above=0, may_change=True)
+    checkpoint_steps: int | None = setting(
+        None, "steps between checkpoints, besides those by time", low=1,
+        published=("save_interval",), may_change=True)
+    keep_checkpoints: int = setting(3, "how many of the newest checkpoints stay", low=1, may_change=True)
+    log_steps: int = setting(20, "steps between TensorBoard scalars", low=1, may_change=True)
+    eval_steps: int | None = setting(
+        None, "steps between evaluations and picture grids (default: one epoch, at most 1000)",
+        low=1, published=("log_interval",), may_change=True)
+    eval_examples: int = setting(1000, "test pictures in an evaluation during training", low=1, may_change=True)
+    grid_examples: int = setting(
+        16, "test pictures in the grid of every evaluation", low=1, high=64,
+        published=("samples_size",), may_change=True)
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """All settings of one training run."""
+
+    data: DataConfig = DataConfig()
+    model: ModelConfig = ModelConfig()
+    objective: ObjectiveConfig = ObjectiveConfig()
+    optimizer: OptimizerConfig = OptimizerConfig()
+    run: RunConfig = RunConfig()
+
+    def __post_init__(self):
+        for name, value, rule in self.settings():
+            _check(name, value, rule)
+        size = self.data.image_size
+        if size is not None and size & (size - 1):
+            raise ConfigError(f"`image_size` must be a power of two. Received: image_size={size}")
+        if self.optimizer.lr_decay in ("plateau", "none") and self.optimizer.lr_decay_steps:
+            raise ConfigError(
+                "`lr_decay_steps` belongs to lr_decay=exponential. Received: "
+                f"lr_decay={self.optimizer.lr_decay}, "
+                f"lr_decay_steps={self.optimizer.lr_decay_steps}")
+        if self.optimizer.lr_decay == "exponential" and not self.optimizer.lr_decay_steps:
+            raise ConfigError(
+                "lr_decay=exponential needs `lr_decay_steps`. Received: lr_decay_steps=None")
+        if self.objective.adversarial_weight == 0 and self.objective.l1_weight == 0:
+            raise ConfigError(
+                "one of `adversarial_weight` and `l1_weight` must be above 0. Received: both 0")
+
+    def settings(self):
+        """Yields (name, value, metadata) of every setting."""
+        for section in dataclasses.fields(self):
+            part = getattr(self, section.name)
+            for field in dataclasses.fields(part):
+                yield field.name, getattr(part, field.name), field.metadata
+
+    def resolve(self, image_size: int) -> "TrainConfig":
+        """Fills the settings that were left to depend on the data set.
+
+        Args:
+            image_size: side in pixels that the loaded data set has.
+
+        Returns:
+            The configuration with no such setting left at None.
+        """
+        sample = self.data.dataset == "sample"
+        small = image_size <= 64
+        decay = "exponential" if self.optimizer.lr_decay_steps else "plateau"
+        defaults = {
+            "image_size": image_size,
+            "width": 24 if sample else 64,
+            "batch_size": 32 if sample else 128 if small else 16,
+            "epochs": 30 if sample else 200 if small else 10,
+            "lr": 1e-3 if sample else 2e-4,
+            "lr_decay": decay,
+        }
+        missing = {
+            name: defaults[name] for name, value, _ in self.settings()
+            if value is None and name in defaults
+        }
+        return self.replace(**missing)
+
+    def replace(self, **changes: Any) -> "TrainConfig":
+        """A copy with the named settings changed, whatever section they are in."""
+        parts = {}
+        for section in dataclasses.fields(self):
+            part = getattr(self, section.name)
+            own = {f.name: changes.pop(f.name) for f in dataclasses.fields(part)
+                   if f.name in changes}
+            parts[section.name] = dataclasses.replace(part, **own)
+        if changes:
+            raise ConfigError(f"unknown settings. Received: {', '.join(sorted(changes))}")
+        return TrainConfig(**parts)
+
+    def to_json(self) -> str:
+        """The settings as JSON, one object a section."""
+        return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> "TrainConfig":
+        """The inverse of `to_json`; settings the file lacks keep their defaults.
+
+        Raises:
+            ConfigError: not JSON, not an object of objects, or a setting that breaks its rule.
+        """
+        try:
+            values = {
+                name: tuple(value) if isinstance(value, list) else value
+                for section in json.loads(text).values() for name, value in section.items()
+            }
+        except (ValueError, AttributeError) as error:
+            raise ConfigError(f"config.json must be an object of sections. Received: {error}")
+        return cls().replace(**values)
+
+
+def read_config(workdir: Path) -> TrainConfig:
+    """The configuration of a run.
+
+    Raises:
+        ConfigError: there is no `config.json`, or it cannot be read.
+    """
+    try:
+        return TrainConfig.from_json((workdir / "config.json").read_text())
+    except OSError as error:
+        raise ConfigError(
+            f"`workdir` must be the folder of a run, with a config.json ({error.strerror}). "
+            f"Received: workdir={workdir}")
+
+
+def _check(name: str, value: Any, rule: Any) -> None:
+    if value is None:
+        return
+    received = f"Received: {name}={value}"
+    if rule["choices"] and value not in rule["choices"]:
+        raise ConfigError(f"`{name}` must be one of {', '.join(rule['choices'])}. {received}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"`{name}` must be a finite number. {received}")
+    low, high, above = rule["low"], rule["high"], rule["above"]
+    if above is not None and value <= above:
+        raise ConfigError(f"`{name}` must be above {above:g}. {received}")
+    if low is not None and value < low:
+        raise ConfigError(f"`{name}` must be at least {low:g}. {received}")
+    if high is not None and value > high:
+        raise ConfigError(f"`{name}` must be at most {high:g}. {received}")

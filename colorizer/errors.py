@@ -1,0 +1,5 @@
+"""The one kind of error that a user can mend."""
+
+
+class UserError(ValueError):
+    """Wrong settings, data or files. The message is one line: the rule, then what was received."""

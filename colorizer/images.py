@@ -1,0 +1,419 @@
+"""Picture files: find them, read them, write them, and lay samples out in a grid.
+
+Arrays are uint8 RGB [H, W, 3] in 0..255 unless a name or docstring says otherwise. Embedded ICC
+profiles are not applied: stored values are taken as sRGB.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont, UnidentifiedImageError
+
+MAX_PIXELS = 100_000_000
+GRAY_TOLERANCE = 2.0  # of 255: JPEG noise stays below, a faint sepia does not
+
+# Only formats whose bytes announce themselves. Pillow would also run Ghostscript on an EPS file.
+READ_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF")
+WRITE_FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP", ".bmp": "BMP",
+                 ".tif": "TIFF", ".tiff": "TIFF"}
+WRITE_OPTIONS: dict[str, dict[str, object]] = {
+    "JPEG": {"quality": 95, "subsampling": 0},
+    "WEBP": {"lossless": True, "exact": True},  # exact: colours under transparency too
+    "TIFF": {"compression": "tiff_adobe_deflate"}}
+ALPHA_FORMATS = ("PNG", "WEBP", "TIFF")
+# Some of these Pillow cannot read (.heic): listed, so that they are reported and not lost.
+PICTURE_SUFFIXES = frozenset(WRITE_FORMATS) | {
+    ".jpe", ".jfif", ".gif", ".dib", ".pbm", ".pgm", ".ppm", ".pnm", ".jp2", ".avif", ".heic",
+    ".heif"}
+PICTURE_MAGIC = re.compile(
+    rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|GIF8[79]a|BM.{4}\0{4}|RIFF.{4}WEBP|II\*\0|MM\0\*", re.DOTALL)
+
+EXIF_ORIENTATION = 0x0112
+UPRIGHT = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180,
+           4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
+           6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
+           8: Image.Transpose.ROTATE_90}
+
+GRID_GAP = 4
+GRID_TEXT = 14
+GRID_HEADER = GRID_TEXT + 2 * GRID_GAP
+GRID_MIN_CELL = 96
+GRID_ROWS = 8  # more rows than this are laid in two blocks side by side
+
+# One limit, not two: Pillow's own (89 megapixels) would warn about pictures we accept.
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+
+
+class ImageError(ValueError):
+    """A picture that cannot be used. The message is one line, "<path>: <reason>"."""
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A decoded picture.
+
+    Attributes:
+        rgb: float32 [H, W, 3], sRGB in [0, 1].
+        alpha: uint8 [H, W], 0 (transparent) to 255, or None where the file has no transparency.
+        format: Pillow's name of the format the bytes are in, such as "JPEG".
+    """
+
+    rgb: np.ndarray
+    alpha: np.ndarray | None
+    format: str
+
+
+def read_picture(path: str | os.PathLike) -> Picture:
+    """Reads a picture file as it should be displayed; of an animation, the first frame.
+
+    The bytes decide the format, not the name. EXIF orientation is applied. 16-bit gray keeps its
+    precision. 32-bit integers are taken as 0..65535 and floats as 0..1; where a value lies outside,
+    the picture's own range is stretched to 0..1.
+
+    Raises:
+        ImageError: The file is missing, unreadable, empty, not a picture, damaged or truncated, or
+            its header announces more than `MAX_PIXELS` (refused before decoding).
+    """
+    path = Path(path)
+    head = b""
+    try:
+        if path.exists() and not path.is_file():  # opening a named pipe would wait forever
+            raise _error(path, "not a regular file")
+        with open(path, "rb") as file:
+            head = file.read(16)
+            if not head:
+                raise _error(path, "empty file")
+            file.seek(0)
+            with Image.open(file, formats=READ_FORMATS) as image:
+                if image.width * image.height > MAX_PIXELS:
+                    raise _error(path, _too_large(image.width * image.height))
+                name = image.format or ""
+                image.load()
+                return Picture(*_decode(_upright(image)), name)
+    except ImageError:
+        raise
+    except UnidentifiedImageError as error:
+        known = PICTURE_MAGIC.match(head)
+        raise _error(path, "damaged: its header cannot be read" if known else
+                     "not an image (bytes not recognised)") from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        pixels = re.search(r"\d+", str(error))
+        raise _error(path, _too_large(int(pixels[0])) if pixels else str(error)) from error
+    except Exception as error:  # damaged bytes make decoders raise nearly anything
+        cause = error.strerror if isinstance(error, OSError) else None
+        raise _error(path, cause or f"damaged: {error or type(error).__name__}") from error
+
+
+def _error(path: Path, reason: str) -> ImageError:
+    return ImageError(" ".join(f"{path}: {reason}".splitlines()))
+
+
+def _too_large(pixels: int) -> str:
+    return (f"{ceil(pixels / 1e6)} megapixels exceeds the limit of "
+            f"{MAX_PIXELS // 1_000_000}")
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    # ImageOps.exif_transpose also rewrites the EXIF block and fails where that block is odd.
+    try:
+        method = UPRIGHT.get(image.getexif().get(EXIF_ORIENTATION, 1))
+    except Exception:  # damaged metadata is no reason to refuse sound pixels
+        method = None
+    return image if method is None else image.transpose(method)
+
+
+def _decode(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
+    if image.mode == "F" or image.mode.startswith("I"):
+        values = np.asarray(image)
+        transparent = image.info.get("transparency")
+        alpha = None if transparent is None else np.where(
+            values == transparent, 0, 255).astype(np.uint8)
+        gray = _deep_gray_to_unit(values, 1.0 if image.mode == "F" else 65535.0)
+        return np.repeat(gray[..., np.newaxis], 3, axis=-1), alpha
+    if image.has_transparency_data:
+        rgba = np.asarray(image.convert("RGBA"))
+        return np.divide(rgba[..., :3], 255, dtype=np.float32), rgba[..., 3].copy()
+    return np.divide(np.asarray(image.convert("RGB")), 255, dtype=np.float32), None
+
+
+def _deep_gray_to_unit(values: np.ndarray, full_scale: float) -> np.ndarray:
+    if not np.isfinite(values).all():
+        raise ValueError("pixel values are not all finite")
+    low, high = float(values.min()), float(values.max())
+    if low >= 0 and high <= full_scale:
+        low, high = 0.0, full_scale
+    unit = (values.astype(np.float64) - low) / max(high - low, np.finfo(np.float64).tiny)
+    return unit.astype(np.float32)
+
+
+def read_rgb(path: str | os.PathLike) -> np.ndarray:
+    """Reads a file as uint8 [H, W, 3] sRGB, rounded; alpha is ignored (not composited).
+
+    Raises:
+        ImageError: As `read_picture`.
+    """
+    return np.rint(read_picture(path).rgb * 255).astype(np.uint8)
+
+
+def is_gray(rgb: np.ndarray) -> np.ndarray:
+    """Tells pictures that hold no colour, such as a gray JPEG stored as RGB.
+
+    Args:
+        rgb: uint8 [..., H, W, 3].
+
+    Returns:
+        bool [...] (a scalar for one picture): whether the largest minus the smallest channel,
+        averaged over the pixels, is below `GRAY_TOLERANCE`.
+    """
+    r, g, b = np.moveaxis(rgb, -1, 0)
+    spread = np.maximum(np.maximum(r, g), b) - np.minimum(np.minimum(r, g), b)
+    return spread.mean(axis=(-2, -1)) < GRAY_TOLERANCE
+
+
+def resize_and_crop(rgb: np.ndarray, size: int) -> np.ndarray:
+    """Scales the short side to `size` pixels and keeps the central square.
+
+    Args:
+        rgb: uint8 [H, W, 3].
+        size: Side of the result in pixels.
+
+    Returns:
+        uint8 [size, size, 3]. Antialiased Lanczos when reducing, bicubic when enlarging.
+    """
+    height, width = rgb.shape[:2]
+    side = min(height, width)
+    # Cropping first gives the same square and spares a 3 x 2000 strip its enlargement. Whole
+    # pixels, so that a picture already of this size comes through unblurred.
+    left, top = (width - side) // 2, (height - side) // 2
+    resample = Image.Resampling.LANCZOS if size < side else Image.Resampling.BICUBIC
+    square = Image.fromarray(rgb).resize(
+        (size, size), resample, box=(left, top, left + side, top + side))
+    return np.asarray(square)
+
+
+def find_pictures(folder: str | os.PathLike) -> list[Path]:
+    """Lists the picture files under a folder, recursively.
+
+    A file counts by its suffix (so that damaged ones are reported later, not lost) or, where the
+    suffix is missing or odd, by its first bytes. Hidden files and folders are skipped. Links to
+    folders are followed, each folder at most once.
+
+    Returns:
+        Paths that begin with `folder`, sorted by POSIX path relative to it.
+
+    Raises:
+        ImageError: `folder` or a folder below cannot be listed.
+    """
+    def refuse(error: OSError) -> None:
+        raise _error(Path(error.filename), error.strerror or str(error)) from error
+
+    root = Path(folder)
+    seen = {os.path.realpath(root)}
+    found: list[Path] = []
+    for parent, folders, files in os.walk(root, onerror=refuse, followlinks=True):
+        kept = []
+        for name in sorted(folders):
+            real = os.path.realpath(os.path.join(parent, name))
+            if not name.startswith(".") and real not in seen:
+                seen.add(real)
+                kept.append(name)
+        folders[:] = kept
+        found += [Path(parent, name) for name in files
+                  if not name.startswith(".") and _looks_like_picture(Path(parent, name))]
+    return sorted(found, key=lambda path: path.relative_to(root).as_posix())
+
+
+def _looks_like_picture(path: Path) -> bool:
+    if path.suffix.lower() in PICTURE_SUFFIXES:
+        return True
+    try:
+        if not path.is_file():
+            return False
+        with open(path, "rb") as file:
+            return PICTURE_MAGIC.match(file.read(16)) is not None
+    except OSError:
+        return False
+
+
+def expand_inputs(patterns: Sequence[str]) -> list[tuple[Path, Path]]:
+    """Turns command-line arguments into source files and names for their results.
+
+    Args:
+        patterns: Each a file (taken as it is), a folder (`find_pictures`) or a glob, in which `**`
+            crosses folders. An existing path is that path even if it reads like a glob.
+
+    Returns:
+        (source, relative name) pairs in the order given, each source once. A file's name is its
+        basename; below a folder, or the fixed part of a glob, the path relative to that is kept.
+        Should two sources claim one name, the later becomes "name-2.jpg".
+
+    Raises:
+        ImageError: A pattern matches no picture, or a folder cannot be listed.
+    """
+    pairs: list[tuple[Path, Path]] = []
+    sources: set[str] = set()
+    names: set[Path] = set()
+    for pattern in patterns:
+        base, matches = _matches(pattern)
+        if not matches:
+            raise ImageError(f"no picture matches {pattern!r}")
+        for source in matches:
+            if os.path.abspath(source) in sources:
+                continue
+            sources.add(os.path.abspath(source))
+            name = wanted = source.relative_to(base)
+            count = 1
+            while name in names:
+                count += 1
+                name = wanted.with_name(f"{wanted.stem}-{count}{wanted.suffix}")
+            names.add(name)
+            pairs.append((source, name))
+    return pairs
+
+
+def _matches(pattern: str) -> tuple[Path, list[Path]]:
+    path = Path(pattern)
+    if path.is_dir():
+        return path, find_pictures(path)
+    if path.exists():
+        return path.parent, [path]
+    base = next(parent for parent in path.parents if parent.is_dir())
+    matches: list[Path] = []
+    for name in sorted(glob.glob(str(path.relative_to(base)), root_dir=base, recursive=True)):
+        match = base / name
+        if match.is_dir():
+            matches += find_pictures(match)
+        elif _looks_like_picture(match):
+            matches.append(match)
+    return base, matches
+
+
+def output_path(output_dir: str | os.PathLike, relative_name: str | os.PathLike,
+                picture_format: str, has_alpha: bool = False) -> Path:
+    """Names the result of a picture: its own name, where that can hold the result.
+
+    ".png" is added (not swapped in: a.gif and a.png must not clash) to GIF and other pictures we
+    cannot write, and to a JPEG or BMP name when there is transparency to keep.
+
+    Args:
+        output_dir: Folder of the results.
+        relative_name: Path below it, from `expand_inputs`.
+        picture_format: `Picture.format` of the source.
+        has_alpha: Whether transparency must be kept.
+    """
+    path = Path(output_dir, relative_name)
+    suffix = path.suffix.lower()
+    if suffix in WRITE_FORMATS:
+        keep = not has_alpha or WRITE_FORMATS[suffix] in ALPHA_FORMATS
+    else:
+        writable = picture_format in WRITE_FORMATS.values() or picture_format == "MPO"
+        keep = writable and suffix not in PICTURE_SUFFIXES
+    return path if keep else path.with_name(path.name + ".png")
+
+
+def write_picture(path: str | os.PathLike, rgb: np.ndarray,
+                  alpha: np.ndarray | None = None) -> None:
+    """Writes a picture file; a reader sees the old file or the whole new one, never a part.
+
+    The suffix decides the format, PNG if it is not one of `WRITE_FORMATS`. Lossless but for JPEG
+    (quality 95, 4:4:4). Missing folders are made.
+
+    Args:
+        path: The file.
+        rgb: uint8 [H, W, 3].
+        alpha: uint8 [H, W] or None.
+
+    Raises:
+        ValueError: Wrong shape or dtype, or `alpha` given for a format that has none.
+        OSError: The file cannot be written.
+    """
+    path = Path(path)
+    picture_format = WRITE_FORMATS.get(path.suffix.lower(), "PNG")
+    if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[-1] != 3:
+        raise ValueError("`rgb` must be uint8 [H, W, 3]. "
+                         f"Received: rgb.dtype={rgb.dtype}, rgb.shape={rgb.shape}")
+    image = Image.fromarray(rgb)
+    if alpha is not None:
+        if picture_format not in ALPHA_FORMATS:
+            raise ValueError(f"`alpha` needs one of the formats {ALPHA_FORMATS}. "
+                             f"Received: path={str(path)!r} (see `output_path`)")
+        image.putalpha(Image.fromarray(alpha))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Not tempfile: its files are readable by their owner only, and os.replace keeps that.
+    temporary = path.parent / f".{uuid.uuid4().hex}.tmp"
+    try:
+        with open(temporary, "xb") as file:
+            image.save(file, picture_format, **WRITE_OPTIONS.get(picture_format, {}))
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def make_grid(columns: Mapping[str, np.ndarray], row_labels: Sequence[str] | None = None,
+              scale: int | None = None) -> np.ndarray:
+    """Lays pictures out for comparison: one row a picture, one headed column an entry.
+
+    Args:
+        columns: Header -> uint8 [N, H, W, 3]; all of one shape.
+        row_labels: N texts for the left of the rows.
+        scale: Nearest-neighbour enlargement; by default what brings small pictures near 96 px.
+
+    Returns:
+        uint8 [height, width, 3] on white. More than 8 rows are laid in two blocks side by side.
+
+    Raises:
+        ValueError: Columns missing, empty or of different shapes; wrong label count.
+    """
+    shapes = {name: np.shape(pictures) for name, pictures in columns.items()}
+    shape = next(iter(shapes.values()), ())
+    if set(shapes.values()) != {shape} or len(shape) != 4 or shape[-1] != 3 or 0 in shape:
+        raise ValueError("`columns` must be non-empty uint8 [N, H, W, 3] arrays of one shape. "
+                         f"Received: shapes={shapes}")
+    count, height, width, _ = shape
+    if row_labels is not None and len(row_labels) != count:
+        raise ValueError(f"`row_labels` must hold one text for each of {count} rows. "
+                         f"Received: {len(row_labels)} labels")
+    if scale is None:
+        scale = max(1, round(GRID_MIN_CELL / max(height, width)))
+    font = ImageFont.load_default(GRID_TEXT)
+    cell = (width * scale, height * scale)
+    label_width = max(ceil(font.getlength(text)) for text in row_labels or [""])
+    # Column left edges within a block; the last one is the block's width.
+    lefts = [GRID_GAP + (label_width + GRID_GAP if row_labels else 0)]
+    for name in columns:
+        lefts.append(lefts[-1] + max(cell[0], ceil(font.getlength(name))) + GRID_GAP)
+    blocks = 1 if count <= GRID_ROWS else 2
+    rows = ceil(count / blocks)
+    canvas = Image.new(
+        "RGB", (blocks * lefts[-1], GRID_HEADER + rows * (cell[1] + GRID_GAP)), "white")
+    draw = ImageDraw.Draw(canvas)
+    for index in range(count):
+        x, y = index // rows * lefts[-1], GRID_HEADER + index % rows * (cell[1] + GRID_GAP)
+        if row_labels:
+            draw.text((x + GRID_GAP, y + cell[1] // 2), row_labels[index], "black", font, "lm")
+        for (name, pictures), left in zip(columns.items(), lefts):
+            if index % rows == 0:
+                draw.text((x + left, GRID_HEADER // 2), name, "black", font, "lm")
+            picture = Image.fromarray(pictures[index]).resize(cell, Image.Resampling.NEAREST)
+            canvas.paste(picture, (x + left, y))
+    return np.asarray(canvas)
+
+
+def save_grid(path: str | os.PathLike, columns: Mapping[str, np.ndarray],
+              row_labels: Sequence[str] | None = None, scale: int | None = None) -> None:
+    """Writes `make_grid(columns, row_labels, scale)` to a picture file (use a .png name).
+
+    Raises:
+        ValueError: As `make_grid`.
+        OSError: The file cannot be written.
+    """
+    write_picture(path, make_grid(columns, row_labels, scale))

@@ -1,0 +1,137 @@
+"""The paper's U-Net generator and patch discriminator as functional Keras models.
+
+Source: Nazeri et al., arXiv:1803.05400, section 3.1 and figure 2; channel counts, kernel sizes and
+dropout from the released code (ImagingLab/Colorizing-with-GANs).
+"""
+
+from __future__ import annotations
+
+import math
+
+import keras
+from keras import layers
+
+KERNEL_SIZE = 4
+LEAKY_SLOPE = 0.2
+BATCH_NORM_MOMENTUM = 0.99
+DROPOUT_RATE = 0.5
+SMALLEST_GENERATOR_MAP = 2  # pixels at the bottleneck
+SMALLEST_DISCRIMINATOR_MAP = 4
+WIDE_IMAGE_SIZE = 128  # from here on, one more thin layer before the widening
+
+
+def generator_channels(image_size: int, width: int = 64) -> list[int]:
+    """Channels of the encoder's layers; all but the first halve the picture.
+
+    32 px: 64, 128, 256, 512, 512. 256 px: 64, 64, 128, 256, 512, 512, 512, 512 (`width` 64).
+    Other sizes follow the same rule: down to 2 x 2 pixels.
+    """
+    halvings = int(math.log2(image_size // SMALLEST_GENERATOR_MAP))
+    head = [1, 1, 2, 4] if image_size >= WIDE_IMAGE_SIZE else [1, 2, 4]
+    return [width * factor for factor in (head + [8] * halvings)[: halvings + 1]]
+
+
+def discriminator_channels(image_size: int, width: int = 64) -> list[tuple[int, int]]:
+    """(channels, stride) of the discriminator's layers: down to 4 x 4, and at least four layers.
+
+    32 px: 64, 128, 256 (stride 2), 512 (stride 1). 256 px: 64, 128, 256, 512, 512, 512 (stride 2).
+    """
+    halvings = int(math.log2(image_size // SMALLEST_DISCRIMINATOR_MAP))
+    count = max(4, halvings)
+    return [
+        (width * min(2**index, 8), 2 if index < halvings else 1) for index in range(count)
+    ]
+
+
+def build_generator(
+    image_size: int, width: int = 64, *, synchronized: bool = False, fixed_size: bool = True
+) -> keras.Model:
+    """Builds the U-Net that predicts ab from L.
+
+    Args:
+        image_size: side of the training pictures in pixels, a power of two; it sets the depth.
+        width: channels of the first layer (the paper's: 64).
+        synchronized: batch statistics over all replicas, not each replica's own.
+        fixed_size: False builds it for pictures of any size whose sides are multiples of
+            `size_multiple(image_size)`.
+
+    Returns:
+        A functional model: `l_scaled` float [batch, h, w, 1] in [-1, 1] ->
+        `ab_scaled` float32 [batch, h, w, 2] in [-1, 1].
+    """
+    side = image_size if fixed_size else None
+    l_scaled = keras.Input((side, side, 1), name="l_scaled")
+    channels = generator_channels(image_size, width)
+
+    x, skips = l_scaled, []
+    for index, count in enumerate(channels):
+        x = _conv(count, strides=1 if index == 0 else 2, name=f"encoder_{index}")(x)
+        x = _batch_norm(synchronized, f"encoder_{index}_norm")(x)
+        x = layers.LeakyReLU(LEAKY_SLOPE, name=f"encoder_{index}_relu")(x)
+        skips.append(x)
+
+    dropouts = 2 if image_size < WIDE_IMAGE_SIZE else 0
+    for index, skip in enumerate(reversed(skips[:-1])):
+        x = layers.Conv2DTranspose(
+            skip.shape[-1], KERNEL_SIZE, strides=2, padding="same",
+            kernel_initializer="he_normal", name=f"decoder_{index}",
+        )(x)
+        x = _batch_norm(synchronized, f"decoder_{index}_norm")(x)
+        x = layers.ReLU(name=f"decoder_{index}_relu")(x)
+        if index < dropouts:
+            x = layers.Dropout(DROPOUT_RATE, seed=index, name=f"decoder_{index}_dropout")(x)
+        x = layers.Concatenate(name=f"decoder_{index}_skip")([x, skip])
+
+    # He initialization would begin with saturated colours, which take long to unlearn; zeros begin
+    # with gray.
+    ab = layers.Conv2D(
+        2, 1, kernel_initializer="zeros", activation="tanh", dtype="float32", name="ab"
+    )(x)
+    return keras.Model(l_scaled, ab, name="generator")
+
+
+def build_discriminator(
+    image_size: int, width: int = 64, *, synchronized: bool = False
+) -> keras.Model:
+    """Builds the patch discriminator.
+
+    Args:
+        image_size: side of the pictures in pixels, a power of two.
+        width: channels of the first layer (the paper's: 64).
+        synchronized: batch statistics over all replicas, not each replica's own.
+
+    Returns:
+        A functional model: [`l_scaled` float [batch, h, w, 1], `ab_scaled` float [batch, h, w, 2]]
+        -> logits float32 [batch, 4, 4, 1], never squashed.
+    """
+    l_scaled = keras.Input((image_size, image_size, 1), name="l_scaled")
+    ab_scaled = keras.Input((image_size, image_size, 2), name="ab_scaled")
+    x = layers.Concatenate(name="lab")([l_scaled, ab_scaled])
+    for index, (count, stride) in enumerate(discriminator_channels(image_size, width)):
+        x = _conv(count, strides=stride, name=f"conv_{index}")(x)
+        if index > 0:
+            x = _batch_norm(synchronized, f"conv_{index}_norm")(x)
+        x = layers.LeakyReLU(LEAKY_SLOPE, name=f"conv_{index}_relu")(x)
+    logits = layers.Conv2D(
+        1, KERNEL_SIZE, padding="same", kernel_initializer="glorot_normal", dtype="float32",
+        name="logits",
+    )(x)
+    return keras.Model([l_scaled, ab_scaled], logits, name="discriminator")
+
+
+def size_multiple(image_size: int) -> int:
+    """Sides that a generator built for `image_size` can take are multiples of this, in pixels."""
+    return image_size // SMALLEST_GENERATOR_MAP
+
+
+def _conv(channels: int, strides: int, name: str) -> keras.Layer:
+    return layers.Conv2D(
+        channels, KERNEL_SIZE, strides=strides, padding="same",
+        kernel_initializer="he_normal", name=name,
+    )
+
+
+def _batch_norm(synchronized: bool, name: str) -> keras.Layer:
+    return layers.BatchNormalization(
+        momentum=BATCH_NORM_MOMENTUM, synchronized=synchronized, name=name
+    )

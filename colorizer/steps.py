@@ -1,0 +1,168 @@
+"""One training step: both networks, their optimizers, and the update from one batch."""
+
+from __future__ import annotations
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+from colorizer import color, config as config_lib, losses, networks
+
+
+class TrainStep:
+    """The networks and what one step does to them.
+
+    Build it, and call `__call__`, under the scope of the strategy it is given.
+
+    Args:
+        config: resolved, no setting left at None that depends on the data set.
+        strategy: over the devices that share each batch.
+    """
+
+    def __init__(self, config: config_lib.TrainConfig, strategy: tf.distribute.Strategy):
+        self.config = config
+        self.strategy = strategy
+        self.replicas = strategy.num_replicas_in_sync
+        keras.utils.set_random_seed(config.run.seed)
+        keras.config.set_dtype_policy(config.optimizer.precision)
+        size, width = config.data.image_size, config.model.width
+        with strategy.scope():
+            shared = dict(width=width, synchronized=self.replicas > 1)
+            self.generator = networks.build_generator(size, **shared)
+            self.discriminator = networks.build_discriminator(size, **shared)
+            self.average = networks.build_generator(size, **shared) if self._averages else None
+            if self.average:
+                self.average.set_weights(self.generator.get_weights())
+            self.generator_optimizer = self._build_optimizer(self.generator)
+            self.discriminator_optimizer = self._build_optimizer(self.discriminator)
+        self._dropouts = [layer for layer in self.generator.layers
+                          if isinstance(layer, keras.layers.Dropout)]
+        update = self._update
+        if config.optimizer.jit_compile:
+            update = tf.function(update, jit_compile=True)
+        self._replica_update = update
+
+    @property
+    def _averages(self) -> bool:
+        return self.config.optimizer.ema_decay > 0
+
+    @property
+    def colouring_model(self) -> keras.Model:
+        """The generator that users get: the average of its weights if there is one."""
+        return self.average or self.generator
+
+    def state(self) -> dict[str, object]:
+        """Everything that a checkpoint must hold."""
+        state = {
+            "generator": self.generator, "discriminator": self.discriminator,
+            "generator_optimizer": self.generator_optimizer,
+            "discriminator_optimizer": self.discriminator_optimizer,
+        }
+        return state | ({"average": self.average} if self.average else {})
+
+    def set_rates(self, factor: float) -> None:
+        """Sets both learning rates to `factor` times the configured ones."""
+        lr, disc_lr = self.config.optimizer.lr, self.config.optimizer.disc_lr
+        self.generator_optimizer.learning_rate = factor * lr
+        self.discriminator_optimizer.learning_rate = factor * (disc_lr or lr)
+
+    @tf.function
+    def __call__(self, rgb, step):
+        """Updates both networks once.
+
+        Args:
+            rgb: uint8 [batch, size, size, 3], one such tensor per replica.
+            step: int64 scalar, the number of finished steps.
+
+        Returns:
+            float32 scalars by name, averaged over the global batch.
+        """
+        values = self.strategy.run(self._replica_update, args=(rgb, step))
+        return {name: self.strategy.reduce("SUM", value, axis=None)
+                for name, value in values.items()}
+
+    def _update(self, rgb, step):
+        lab = color.rgb_to_lab(ops.cast(rgb, "float32") / 255.0)
+        l_scaled, ab_real = color.split_scaled(lab)
+        self._seed_dropout(step)
+        with tf.GradientTape() as generator_tape, tf.GradientTape() as discriminator_tape:
+            ab_fake = self.generator(l_scaled, training=True)
+            generator_terms, discriminator_terms = self._terms(l_scaled, ab_real, ab_fake)
+            generator_loss = self._mean(self._weigh(generator_terms))
+            scaled_generator_loss = self.generator_optimizer.scale_loss(generator_loss)
+            if discriminator_terms:
+                discriminator_loss = self._mean(sum(discriminator_terms.values()))
+                scaled_discriminator_loss = self.discriminator_optimizer.scale_loss(
+                    discriminator_loss)
+
+        results = {"generator/loss": generator_loss}
+        _apply(self.generator_optimizer, generator_tape, scaled_generator_loss, self.generator)
+        if discriminator_terms:
+            results["discriminator/loss"] = discriminator_loss
+            _apply(self.discriminator_optimizer, discriminator_tape, scaled_discriminator_loss,
+                   self.discriminator)
+        self._update_average(step)
+        for name, term in generator_terms.items():
+            results[f"generator/{name}"] = self._mean(term)
+        for name, term in discriminator_terms.items():
+            results[f"discriminator/{name}"] = self._mean(term)
+        return results
+
+    def _terms(self, l_scaled, ab_real, ab_fake):
+        """Both networks' losses, [batch] each; D sees the fake pictures once for both."""
+        objective = self.config.objective
+        generator_terms = {"l1": losses.l1_loss(ab_fake, ab_real)}
+        if objective.adversarial_weight == 0:
+            return generator_terms, {}
+        real_logits = self.discriminator([l_scaled, ab_real], training=True)
+        fake_logits = self.discriminator([l_scaled, ab_fake], training=True)
+        generator_terms["adversarial"] = losses.adversarial_loss(fake_logits, 1.0)
+        discriminator_terms = {
+            "real": losses.adversarial_loss(real_logits, 1.0 - objective.label_smoothing),
+            "fake": losses.adversarial_loss(fake_logits, 0.0),
+        }
+        return generator_terms, discriminator_terms
+
+    def _weigh(self, terms):
+        objective = self.config.objective
+        weights = {"l1": objective.l1_weight, "adversarial": objective.adversarial_weight}
+        return sum(weights[name] * term for name, term in terms.items())
+
+    def _mean(self, per_example):
+        """The one place that reduces over the batch: the sum over replicas is the global mean."""
+        return tf.nn.compute_average_loss(
+            per_example, global_batch_size=self.config.optimizer.batch_size)
+
+    def _seed_dropout(self, step):
+        """Makes each mask a function of (seed, layer, step, replica), so that a resume repeats it.
+
+        Checkpoints do not hold the state of Keras's seed generators, and equal states would give
+        every replica the same mask.
+        """
+        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+        count = step * self.replicas + tf.cast(replica, tf.int64)
+        for index, layer in enumerate(self._dropouts):
+            seed = self.config.run.seed + index
+            layer.seed_generator.state.assign(tf.stack([tf.cast(seed, tf.int64), count]))
+
+    def _update_average(self, step):
+        if not self.average:
+            return
+        # A young average follows quickly: (1 + t) / (10 + t), as tf.train's moving average does.
+        young = (1.0 + tf.cast(step, tf.float32)) / (10.0 + tf.cast(step, tf.float32))
+        keep = tf.minimum(self.config.optimizer.ema_decay, young)
+        for average, current in zip(self.average.weights, self.generator.weights):
+            average.assign(current + keep * (average - current))
+
+    def _build_optimizer(self, model: keras.Model) -> keras.Optimizer:
+        optimizer = keras.optimizers.Adam(
+            self.config.optimizer.lr, beta_1=self.config.optimizer.beta1)
+        if self.config.optimizer.precision == "mixed_float16":
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
+        optimizer.build(model.trainable_variables)
+        return optimizer
+
+
+def _apply(optimizer, tape, loss, model):
+    variables = model.trainable_variables
+    optimizer.apply(tape.gradient(loss, variables), variables)

@@ -1,0 +1,58 @@
+"""What a run shows while it trains: TensorBoard and picture grids on disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Mapping
+
+import numpy as np
+import tensorflow as tf
+from tensorboard.plugins.hparams import api as hparams
+
+from colorizer import config as config_lib, images
+
+
+class Summaries:
+    """Writes TensorBoard events and PNG grids of one run.
+
+    Args:
+        workdir: the run's folder; events go to `tensorboard/`, grids to `samples/`.
+    """
+
+    def __init__(self, workdir: Path):
+        self.samples = workdir / "samples"
+        self._writer = tf.summary.create_file_writer(str(workdir / "tensorboard"))
+
+    def settings(self, config: config_lib.TrainConfig, step: int) -> None:
+        """Writes the resolved settings as text and as HParams."""
+        values = {name: value for name, value, _ in config.settings()}
+        table = "\n".join(f"| {name} | {value} |" for name, value in values.items())
+        with self._writer.as_default(step):
+            tf.summary.text("settings", f"| setting | value |\n| --- | --- |\n{table}")
+            hparams.hparams({name: value if isinstance(value, (bool, int, float)) else str(value)
+                             for name, value in values.items()})
+
+    def scalars(self, values: Mapping[str, float], step: int, prefix: str) -> None:
+        """Writes one scalar a name, `<prefix>/<name>`."""
+        with self._writer.as_default(step):
+            for name, value in values.items():
+                tf.summary.scalar(f"{prefix}/{name}", value)
+
+    def ab_histograms(self, predicted: np.ndarray, real: np.ndarray, step: int) -> None:
+        """Writes histograms of predicted and real ab, float [..., 2] in [-1, 1]."""
+        with self._writer.as_default(step):
+            for channel, name in enumerate("ab"):
+                tf.summary.histogram(f"{name}/predicted", predicted[..., channel])
+                tf.summary.histogram(f"{name}/real", real[..., channel])
+
+    def grid(self, columns: Mapping[str, np.ndarray], step: int) -> Path:
+        """Writes a grid of uint8 [n, h, w, 3] columns to TensorBoard and to a PNG."""
+        path = self.samples / f"step-{step:08d}.png"
+        images.save_grid(path, columns)
+        with self._writer.as_default(step):
+            tf.summary.image("test pictures", images.make_grid(columns)[None])
+        return path
+
+    def flush(self) -> None:
+        """Makes everything written so far visible to TensorBoard."""
+        self._writer.flush()

@@ -1,0 +1,207 @@
+"""The rules of every setting, and the JSON form."""
+
+import dataclasses
+import json
+
+import pytest
+
+from colorizer import config as config_lib
+from colorizer.config import ConfigError, TrainConfig
+
+# Another value than the default for every setting.
+OTHER = dict(
+    dataset="pictures", data_dir="/data", image_size=64, test_split=0.25, augment=False,
+    width=16, adversarial_weight=0.5, l1_weight=1.5, label_smoothing=0.25, batch_size=7,
+    epochs=0.5, max_steps=11, lr=1e-3, disc_lr=6e-5, beta1=0.9, lr_decay="exponential",
+    lr_decay_rate=0.75, lr_decay_steps=60_000, plateau_patience=3, ema_decay=0.999,
+    precision="mixed_bfloat16", jit_compile=True, workdir="ordner/ü", seed=100,
+    checkpoint_minutes=0.5, checkpoint_steps=5, keep_checkpoints=1, log_steps=2, eval_steps=9,
+    eval_examples=12, grid_examples=4)
+
+
+def value_of(config, name):
+    return {key: value for key, value, _ in config.settings()}[name]
+
+
+def refused(**changes):
+    with pytest.raises(ConfigError) as caught:
+        TrainConfig().replace(**changes)
+    message = str(caught.value)
+    assert "\n" not in message and "Received: " in message
+    return message
+
+
+# ------------------------------------------------------------------------------------------ rules
+
+@pytest.mark.parametrize("name, wrong, right", [
+    ("image_size", 8, 16), ("image_size", 2048, 1024), ("image_size", -32, 32),
+    ("test_split", 0.0, 0.001), ("test_split", 0.91, 0.9), ("test_split", -0.1, 0.5),
+    ("width", 0, 1), ("width", 1025, 1024),
+    ("adversarial_weight", -1e-9, 0.0), ("l1_weight", -1.0, 0.0),
+    ("label_smoothing", -0.1, 0.0), ("label_smoothing", 0.51, 0.5),
+    ("batch_size", 0, 1), ("batch_size", -1, 1),
+    ("epochs", 0.0, 0.001), ("max_steps", 0, 1),
+    ("lr", 0.0, 1e-12), ("lr", -2e-4, 2e-4), ("disc_lr", 0.0, 1e-12),
+    ("beta1", -0.1, 0.0), ("beta1", 1.0, 0.9999),
+    ("lr_decay_rate", 0.0, 0.001), ("lr_decay_rate", 1.1, 1.0),
+    ("lr_decay_steps", 0, 1), ("plateau_patience", 0, 1),
+    ("ema_decay", -0.1, 0.0), ("ema_decay", 1.0, 0.99999),
+    ("seed", -1, 0), ("seed", 2**31, 2**31 - 1),
+    ("checkpoint_minutes", 0.0, 0.01), ("checkpoint_steps", 0, 1), ("keep_checkpoints", 0, 1),
+    ("log_steps", 0, 1), ("eval_steps", 0, 1), ("eval_examples", 0, 1),
+    ("grid_examples", 0, 1), ("grid_examples", 65, 64),
+    ("precision", "float16", "mixed_float16"), ("lr_decay", "cosine", "plateau"),
+])
+def test_each_bound_is_kept_and_named(name, wrong, right):
+    message = refused(**{name: wrong})
+    assert f"`{name}`" in message and f"{name}={wrong}" in message
+    assert value_of(TrainConfig().replace(**{name: right}), name) == right
+
+
+@pytest.mark.parametrize("name", [
+    name for name, value in OTHER.items() if isinstance(value, float)])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_no_setting_takes_nan_or_infinity(name, value):
+    assert f"`{name}`" in refused(**{name: value})
+
+
+@pytest.mark.parametrize("size", [17, 33, 48, 96, 255, 1000])
+def test_image_size_must_be_a_power_of_two(size):
+    assert "power of two" in refused(image_size=size)
+
+
+@pytest.mark.parametrize("decay", ["plateau", "none"])
+def test_decay_steps_contradict_a_decay_that_ignores_them(decay):
+    message = refused(lr_decay=decay, lr_decay_steps=100)
+    assert f"lr_decay={decay}" in message and "lr_decay_steps=100" in message
+
+
+def test_exponential_decay_needs_its_steps():
+    assert "`lr_decay_steps`" in refused(lr_decay="exponential")
+    TrainConfig().replace(lr_decay="exponential", lr_decay_steps=1)
+
+
+def test_one_of_the_two_losses_must_count():
+    assert "`l1_weight`" in refused(l1_weight=0.0, adversarial_weight=0.0)
+
+
+def test_replace_names_unknown_settings():
+    assert refused(colour=1, flavour=2, lr=1e-3).endswith("colour, flavour")
+
+
+def test_replace_changes_the_copy_only():
+    before = TrainConfig()
+    after = before.replace(lr=1e-3, seed=5)
+    assert (before.optimizer.lr, before.run.seed) == (2e-4, 0)
+    assert (after.optimizer.lr, after.run.seed) == (1e-3, 5)
+    assert after.replace(lr=2e-4, seed=0) == before
+
+
+def test_settings_cannot_be_assigned():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        TrainConfig().optimizer.lr = 1.0
+
+
+# --------------------------------------------------------------------------------------- defaults
+
+@pytest.mark.parametrize("dataset, size, width, batch_size, epochs", [
+    ("cifar10", 32, 64, 128, 200),  # the paper, section 4.1
+    ("places365_small", 256, 64, 16, 10),  # the released code
+    ("folder", 64, 64, 128, 200), ("folder", 128, 64, 16, 10),
+    ("sample", 32, 24, 32, 60),
+])
+def test_resolve_fills_what_depends_on_the_data(dataset, size, width, batch_size, epochs):
+    config = TrainConfig().replace(dataset=dataset).resolve(size)
+    assert config.data.image_size == size and config.model.width == width
+    assert config.optimizer.batch_size == batch_size and config.optimizer.epochs == epochs
+    assert config.optimizer.lr_decay == "plateau"
+    assert config.resolve(size) == config
+
+
+def test_resolve_keeps_what_was_given():
+    config = TrainConfig().replace(
+        image_size=64, width=8, batch_size=3, epochs=1.5, lr_decay="none").resolve(32)
+    assert config.data.image_size == 64 and config.model.width == 8
+    assert config.optimizer.batch_size == 3 and config.optimizer.epochs == 1.5
+    assert config.optimizer.lr_decay == "none"
+
+
+def test_decay_steps_alone_choose_exponential_decay():
+    assert TrainConfig().replace(lr_decay_steps=10).resolve(32).optimizer.lr_decay == "exponential"
+
+
+def test_defaults_are_the_papers():
+    config = TrainConfig().resolve(32)
+    assert config.optimizer.lr == 2e-4 and config.optimizer.lr_decay_rate == 0.1
+    assert config.objective.l1_weight == 100 and config.objective.label_smoothing == 0.1
+
+
+# ------------------------------------------------------------------------------------------- json
+
+def test_json_round_trip_keeps_every_setting():
+    config = TrainConfig().replace(**OTHER)
+    default = {name: value for name, value, _ in TrainConfig().settings()}
+    assert {name for name, value, _ in config.settings() if value != default[name]} == set(OTHER)
+    assert set(OTHER) == set(default)
+    again = TrainConfig.from_json(config.to_json())
+    assert again == config
+    for (name, one, _), (_, other, _) in zip(again.settings(), config.settings()):
+        assert type(one) is type(other), name
+
+
+def test_json_round_trip_keeps_what_was_left_open():
+    assert TrainConfig.from_json(TrainConfig().to_json()) == TrainConfig()
+
+
+def test_json_is_one_object_a_section():
+    values = json.loads(TrainConfig().to_json())
+    assert set(values) == {"data", "model", "objective", "optimizer", "run"}
+    assert values["optimizer"]["lr"] == 2e-4
+
+
+def test_settings_that_a_file_lacks_keep_their_defaults():
+    config = TrainConfig.from_json('{"optimizer": {"lr": 0.5}}')
+    assert config == TrainConfig().replace(lr=0.5)
+
+
+@pytest.mark.parametrize("text", [
+    "", "{", "[]", "3", "null", '{"data": 3}', '{"data": ["lr"]}',
+    '{"data": {"colour": 1}}', '{"optimizer": {"lr": NaN}}', '{"optimizer": {"lr": -1}}',
+    '{"data": {"image_size": 48}}',
+])
+def test_a_file_that_is_no_configuration_is_refused_in_one_line(text):
+    with pytest.raises(ConfigError) as caught:
+        TrainConfig.from_json(text)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text, name", [
+    ('{"optimizer": {"lr": "fast"}}', "lr"),
+    ('{"optimizer": {"lr": null}}', "lr"),
+    ('{"optimizer": {"lr": [1]}}', "lr"),
+    ('{"optimizer": {"batch_size": 1.5}}', "batch_size"),
+    ('{"data": {"image_size": 32.5}}', "image_size"),
+    ('{"data": {"augment": "False"}}', "augment"),
+    ('{"data": {"dataset": {}}}', "dataset"),
+    ('{"optimizer": {"precision": null}}', "precision"),
+])
+def test_a_value_of_the_wrong_kind_in_a_file_is_refused_and_named(text, name):
+    with pytest.raises(ConfigError, match=f"`{name}`"):
+        TrainConfig.from_json(text)
+
+
+def test_read_config_reads_the_file_of_a_run(tmp_path):
+    config = TrainConfig().replace(**OTHER)
+    (tmp_path / "config.json").write_text(config.to_json())
+    assert config_lib.read_config(tmp_path) == config
+
+
+def test_read_config_names_a_folder_without_one(tmp_path):
+    with pytest.raises(ConfigError, match=f"workdir={tmp_path}"):
+        config_lib.read_config(tmp_path)
+
+
+def test_read_config_refuses_a_file_that_is_not_text(tmp_path):
+    (tmp_path / "config.json").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError):
+        config_lib.read_config(tmp_path)

@@ -1,0 +1,627 @@
+"""Picture files at their edges. Expected values come from how the files were made."""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from colorizer import images
+from colorizer.images import ImageError
+
+BAD = Path(__file__).resolve().parents[2] / "shared" / "data" / "bad"
+needs_bad = pytest.mark.skipif(not BAD.is_dir(), reason="shared sample data not present")
+
+RED, GREEN, BLUE = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+
+
+def noise(height: int, width: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def save(path: Path, array: np.ndarray, **options) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(array).save(path, **options)
+    return path
+
+
+def png_header(width: int, height: int) -> bytes:
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        body = kind + data
+        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header)
+            + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b""))
+
+
+def reason(path: Path) -> str:
+    with pytest.raises(ImageError) as caught:
+        images.read_picture(path)
+    message = str(caught.value)
+    assert message.startswith(f"{path}: ") and "\n" not in message
+    return message[len(f"{path}: "):]
+
+
+# ---------------------------------------------------------------------------------------- reading
+
+def test_rgb_png_reads_exactly(tmp_path):
+    rgb = noise(5, 7)
+    picture = images.read_picture(save(tmp_path / "a.png", rgb))
+    assert picture.rgb.dtype == np.float32 and picture.alpha is None and picture.format == "PNG"
+    np.testing.assert_array_equal(picture.rgb, (rgb / 255).astype(np.float32))
+    np.testing.assert_array_equal(images.read_rgb(tmp_path / "a.png"), rgb)
+
+
+def test_every_8_bit_value_survives_read_rgb(tmp_path):
+    ramp = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    rgb = images.read_rgb(save(tmp_path / "a.png", ramp))
+    np.testing.assert_array_equal(rgb, np.stack([ramp] * 3, axis=-1))
+
+
+def test_16_bit_gray_keeps_its_precision(tmp_path):
+    values = np.array([[0, 1, 256], [32768, 65534, 65535]], dtype=np.uint16)
+    picture = images.read_picture(save(tmp_path / "a.png", values))
+    expected = (values / 65535).astype(np.float32)
+    np.testing.assert_allclose(picture.rgb, np.stack([expected] * 3, axis=-1), rtol=1e-6)
+
+
+def test_big_endian_16_bit_tiff_equals_the_png(tmp_path):
+    values = np.array([[0, 258, 65535]], dtype=np.uint16)
+    Image.frombytes("I;16B", (3, 1), values.astype(">u2").tobytes()).save(tmp_path / "a.tif")
+    rgb = images.read_picture(tmp_path / "a.tif").rgb
+    np.testing.assert_allclose(rgb[0, :, 0], [0, 258 / 65535, 1], rtol=1e-6)
+
+
+@pytest.mark.parametrize("values, expected", [
+    (np.array([[0, 65535]], np.int32), [0, 1]),
+    (np.array([[0, 13107]], np.int32), [0, 0.2]),
+    (np.array([[-100, 0, 300]], np.int32), [0, 0.25, 1]),
+    (np.array([[0.0, 0.5]], np.float32), [0, 0.5]),
+    (np.array([[0.0, 50.0, 200.0]], np.float32), [0, 0.25, 1]),
+    (np.array([[-3.0, -3.0]], np.float32), [0, 0]),
+])
+def test_32_bit_modes_use_their_scale_or_are_stretched(tmp_path, values, expected):
+    rgb = images.read_picture(save(tmp_path / "a.tif", values)).rgb
+    np.testing.assert_allclose(rgb[0, :, 1], expected, rtol=1e-6)
+
+
+def test_nan_pixels_are_refused(tmp_path):
+    path = save(tmp_path / "a.tif", np.array([[0.0, np.nan]], np.float32))
+    assert "not all finite" in reason(path)
+
+
+# How a picture whose stored rows are [[R, G], [B, K]] must be displayed, EXIF 2.3 table 6.
+@pytest.mark.parametrize("orientation, top_left_first", [
+    (1, "RGBK"), (2, "GRKB"), (3, "KBGR"), (4, "BKRG"),
+    (5, "RBGK"), (6, "BRKG"), (7, "KGBR"), (8, "GKRB"),
+    (0, "RGBK"), (99, "RGBK")])
+@pytest.mark.parametrize("name", ["a.png", "a.tif"])
+def test_exif_orientation_is_applied(tmp_path, orientation, top_left_first, name):
+    colours = {"R": RED, "G": GREEN, "B": BLUE, "K": (0, 0, 0)}
+    stored = np.array([[RED, GREEN], [BLUE, (0, 0, 0)]], np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    rgb = images.read_rgb(save(tmp_path / name, stored, exif=exif))
+    expected = np.array([colours[c] for c in top_left_first], np.uint8).reshape(2, 2, 3)
+    np.testing.assert_array_equal(rgb, expected)
+
+
+def test_orientation_turns_alpha_and_16_bit_too(tmp_path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    rgba = np.zeros((1, 2, 4), np.uint8)
+    rgba[0, :, 3] = [10, 20]
+    picture = images.read_picture(save(tmp_path / "a.png", rgba, exif=exif))
+    np.testing.assert_array_equal(picture.alpha, [[10], [20]])
+    deep = save(tmp_path / "b.png", np.array([[0, 65535]], np.uint16), exif=exif)
+    np.testing.assert_array_equal(images.read_picture(deep).rgb[:, :, 0], [[0], [1]])
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF")
+def test_damaged_exif_does_not_lose_the_picture(tmp_path):
+    path = save(tmp_path / "a.jpg", noise(8, 8), exif=b"Exif\0\0II*\0\xff\xff\xff\x7f")
+    assert images.read_rgb(path).shape == (8, 8, 3)
+
+
+def test_cmyk_becomes_rgb(tmp_path):
+    cmyk = np.array([[(0, 0, 0, 0), (0, 0, 0, 255), (0, 255, 255, 0)]], np.uint8)
+    Image.fromarray(cmyk, "CMYK").save(tmp_path / "a.tif")
+    rgb = images.read_rgb(tmp_path / "a.tif")
+    np.testing.assert_array_equal(rgb, [[(255, 255, 255), (0, 0, 0), RED]])
+
+
+def test_palette_transparency_becomes_alpha(tmp_path):
+    palette = Image.new("P", (2, 1))
+    palette.putpalette([*RED, *BLUE])
+    palette.putdata([0, 1])
+    palette.save(tmp_path / "a.png", transparency=0)
+    picture = images.read_picture(tmp_path / "a.png")
+    np.testing.assert_array_equal(picture.rgb, [[(1, 0, 0), (0, 0, 1)]])
+    np.testing.assert_array_equal(picture.alpha, [[0, 255]])
+    palette.save(tmp_path / "b.png")
+    assert images.read_picture(tmp_path / "b.png").alpha is None
+
+
+def test_16_bit_transparent_value_becomes_alpha(tmp_path):
+    path = save(tmp_path / "a.png", np.array([[500, 501]], np.uint16), transparency=500)
+    np.testing.assert_array_equal(images.read_picture(path).alpha, [[0, 255]])
+
+
+def test_gray_alpha_keeps_both_parts(tmp_path):
+    Image.merge("LA", [Image.new("L", (3, 2), 51), Image.new("L", (3, 2), 7)]).save(
+        tmp_path / "a.png")
+    picture = images.read_picture(tmp_path / "a.png")
+    np.testing.assert_allclose(picture.rgb, np.full((2, 3, 3), 0.2), rtol=1e-6)
+    np.testing.assert_array_equal(picture.alpha, np.full((2, 3), 7))
+    assert picture.alpha.dtype == np.uint8
+
+
+def test_read_rgb_ignores_alpha(tmp_path):
+    rgba = np.zeros((1, 1, 4), np.uint8)
+    rgba[0, 0] = (10, 20, 30, 0)
+    np.testing.assert_array_equal(images.read_rgb(save(tmp_path / "a.png", rgba)), [[[10, 20, 30]]])
+
+
+def test_one_bit_is_black_and_white(tmp_path):
+    path = save(tmp_path / "a.png", np.array([[True, False]]))
+    np.testing.assert_array_equal(images.read_rgb(path), [[(255,) * 3, (0,) * 3]])
+
+
+@pytest.mark.parametrize("name", ["a.gif", "a.webp", "a.png"])
+def test_animation_gives_its_first_frame(tmp_path, name):
+    frames = [Image.new("RGB", (4, 3), colour) for colour in (RED, GREEN, BLUE)]
+    options = {"lossless": True} if name == "a.webp" else {}
+    frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:], **options)
+    picture = images.read_picture(tmp_path / name)
+    np.testing.assert_array_equal(picture.rgb, np.broadcast_to((1, 0, 0), (3, 4, 3)))
+
+
+def test_bytes_not_name_decide_the_format(tmp_path):
+    path = save(tmp_path / "a.png", noise(8, 8), format="JPEG")
+    assert images.read_picture(path).format == "JPEG"
+
+
+@pytest.mark.parametrize("name", [
+    "写真 (1) — naïve.png", "no suffix", "a[1].png", "x" * 251 + ".png"])
+def test_odd_names_read_and_write(tmp_path, name):
+    images.write_picture(tmp_path / name, noise(3, 4))
+    np.testing.assert_array_equal(images.read_rgb(tmp_path / name), noise(3, 4))
+
+
+# ------------------------------------------------------------------------------------- refusing
+
+def test_empty_file_is_refused(tmp_path):
+    (tmp_path / "a.jpg").touch()
+    assert reason(tmp_path / "a.jpg") == "empty file"
+
+
+@pytest.mark.parametrize("content", [
+    b"just text\n", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"])
+def test_text_and_postscript_are_no_images(tmp_path, content):
+    (tmp_path / "a.png").write_bytes(content)
+    assert reason(tmp_path / "a.png") == "not an image (bytes not recognised)"
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.gif", "a.webp", "a.bmp", "a.tif"])
+@pytest.mark.parametrize("share", [0.02, 0.3, 0.9])
+def test_truncated_file_is_refused_as_damaged(tmp_path, name, share):
+    path = save(tmp_path / name, noise(64, 64))
+    content = path.read_bytes()
+    path.write_bytes(content[:max(16, int(len(content) * share))])
+    assert reason(path).startswith("damaged: ")
+
+
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+@pytest.mark.parametrize("width, height, megapixels", [
+    (30_000, 30_000, 900), (10_000, 10_001, 101), (15_000, 10_000, 150)])
+def test_huge_header_is_refused_before_decoding(tmp_path, width, height, megapixels):
+    (tmp_path / "a.png").write_bytes(png_header(width, height))
+    assert reason(tmp_path / "a.png") == f"{megapixels} megapixels exceeds the limit of 100"
+
+
+@pytest.mark.filterwarnings("error")
+def test_bomb_warning_raised_as_error_is_an_image_error(tmp_path):
+    (tmp_path / "a.png").write_bytes(png_header(15_000, 10_000))
+    assert reason(tmp_path / "a.png") == "150 megapixels exceeds the limit of 100"
+
+
+@pytest.mark.filterwarnings("error")
+def test_header_within_the_limit_is_judged_by_its_data(tmp_path):
+    (tmp_path / "a.png").write_bytes(png_header(10_000, 9_000))
+    assert reason(tmp_path / "a.png").startswith("damaged: ")
+
+
+def test_missing_file_folder_and_pipe_are_refused(tmp_path):
+    assert reason(tmp_path / "none.png") == "No such file or directory"
+    assert reason(tmp_path) == "not a regular file"
+    os.mkfifo(tmp_path / "pipe.png")
+    assert reason(tmp_path / "pipe.png") == "not a regular file"
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read everything")
+def test_unreadable_file_is_refused(tmp_path):
+    path = save(tmp_path / "a.png", noise(2, 2))
+    path.chmod(0)
+    assert reason(path) == "Permission denied"
+
+
+def test_line_breaks_in_a_name_do_not_break_the_message(tmp_path):
+    with pytest.raises(ImageError) as caught:
+        images.read_picture(tmp_path / "a\nb.png")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.gif", "a.webp", "a.bmp", "a.tif"])
+@pytest.mark.filterwarnings("ignore")
+def test_random_damage_gives_a_picture_or_an_image_error(tmp_path, name, seed):
+    content = bytearray(save(tmp_path / name, noise(16, 16)).read_bytes())
+    random = np.random.default_rng(seed)
+    for position in random.integers(0, min(len(content), 200), 6):
+        content[position] = random.integers(256)
+    (tmp_path / name).write_bytes(content)
+    try:
+        assert images.read_picture(tmp_path / name).rgb.shape[-1] == 3
+    except ImageError as error:
+        assert str(error).startswith(f"{tmp_path / name}: ")
+
+
+# ------------------------------------------------------------------------------- gray and resize
+
+def test_is_gray_tolerates_jpeg_noise_but_not_a_tint(tmp_path):
+    gray = np.repeat(noise(64, 64)[..., :1], 3, axis=-1)
+    jpeg = images.read_rgb(save(tmp_path / "a.jpg", gray, quality=60))
+    sepia = np.clip(gray.astype(int) + (4, 0, -4), 0, 255).astype(np.uint8)
+    assert images.is_gray(gray) and images.is_gray(jpeg)
+    assert not images.is_gray(sepia) and not images.is_gray(noise(8, 8))
+
+
+@pytest.mark.parametrize("spread, gray", [(0, True), (1, True), (2, False), (255, False)])
+def test_is_gray_threshold_is_a_mean_spread_of_two(spread, gray):
+    rgb = np.zeros((4, 4, 3), np.uint8)
+    rgb[..., 1] = spread
+    assert bool(images.is_gray(rgb)) is gray
+
+
+def test_is_gray_answers_for_each_picture_of_a_batch():
+    batch = np.stack([np.full((4, 5, 3), 9, np.uint8), noise(4, 5)])
+    np.testing.assert_array_equal(images.is_gray(batch), [True, False])
+    assert images.is_gray(batch[np.newaxis]).shape == (1, 2)
+    assert images.is_gray(batch[:0]).shape == (0,)
+
+
+@pytest.mark.parametrize("height, width", [(2, 2), (32, 32), (5, 300), (300, 5), (101, 64), (1, 1)])
+@pytest.mark.parametrize("size", [1, 32, 64])
+def test_resize_and_crop_gives_a_square(height, width, size):
+    result = images.resize_and_crop(noise(height, width), size)
+    assert result.shape == (size, size, 3) and result.dtype == np.uint8
+
+
+def test_resize_and_crop_of_the_right_size_changes_nothing():
+    rgb = noise(32, 32)
+    np.testing.assert_array_equal(images.resize_and_crop(rgb, 32), rgb)
+    wide = noise(32, 41)
+    np.testing.assert_array_equal(images.resize_and_crop(wide, 32), wide[:, 4:36])
+
+
+def test_resize_and_crop_keeps_the_centre():
+    rgb = noise(90, 30)
+    whole = Image.fromarray(rgb).resize((10, 30), Image.Resampling.LANCZOS)
+    expected = np.asarray(whole)[10:20].astype(int)
+    np.testing.assert_allclose(images.resize_and_crop(rgb, 10), expected, atol=1)
+
+
+def test_reduction_is_antialiased():
+    checks = np.indices((64, 64)).sum(axis=0) % 2 * 255
+    reduced = images.resize_and_crop(np.stack([checks] * 3, axis=-1).astype(np.uint8), 8)
+    np.testing.assert_allclose(reduced, 127.5, atol=3)
+
+
+def test_very_long_strip_stays_cheap():
+    strip = np.zeros((1, 200_000, 3), np.uint8)  # whole, it would be 256 x 51 million pixels
+    assert images.resize_and_crop(strip, 256).shape == (256, 256, 3)
+
+
+# ------------------------------------------------------------------------------ finding and naming
+
+@pytest.fixture
+def tree(tmp_path):
+    rgb = noise(4, 4)
+    for name in ["b.jpg", "a/z.PNG", "a/b/c.gif", "a-1.bmp", ".hidden.jpg", ".git/x.png"]:
+        save(tmp_path / name, rgb)
+    save(tmp_path / "no_suffix", rgb, format="PNG")
+    save(tmp_path / "photo.2019", rgb, format="JPEG")
+    (tmp_path / "README.md").write_text("BM is how this text begins")
+    (tmp_path / "a" / "notes.txt").write_text("")
+    (tmp_path / "a" / "broken.jpg").write_text("not a picture")
+    return tmp_path
+
+
+TREE = ["a-1.bmp", "a/b/c.gif", "a/broken.jpg", "a/z.PNG", "b.jpg", "no_suffix", "photo.2019"]
+
+
+def relative(paths, folder):
+    return [path.relative_to(folder).as_posix() for path in paths]
+
+
+def test_find_pictures_walks_in_order_without_hidden_and_other_files(tree):
+    assert relative(images.find_pictures(tree), tree) == TREE
+
+
+def test_find_pictures_survives_link_loops_and_follows_links(tree, tmp_path_factory):
+    other = tmp_path_factory.mktemp("elsewhere")
+    save(other / "far.png", noise(2, 2))
+    (tree / "a" / "loop").symlink_to(tree)
+    (tree / "link").symlink_to(other)
+    (other / "back").symlink_to(other)
+    (tree / "gone.jpg").symlink_to(tree / "nowhere")
+    expected = sorted([*TREE, "gone.jpg", "link/far.png"])
+    assert relative(images.find_pictures(tree), tree) == expected
+
+
+def test_find_pictures_in_a_missing_folder_is_an_error(tmp_path):
+    with pytest.raises(ImageError, match="none: No such file"):
+        images.find_pictures(tmp_path / "none")
+
+
+def test_a_file_a_folder_and_a_glob_name_their_results(tree):
+    pairs = images.expand_inputs([str(tree / "b.jpg"), str(tree / "a"), str(tree / "*.*")])
+    assert [(source.relative_to(tree).as_posix(), name.as_posix()) for source, name in pairs] == [
+        ("b.jpg", "b.jpg"),
+        ("a/b/c.gif", "b/c.gif"), ("a/broken.jpg", "broken.jpg"), ("a/z.PNG", "z.PNG"),
+        ("a-1.bmp", "a-1.bmp"), ("photo.2019", "photo.2019")]
+
+
+def test_double_star_keeps_the_tree(tree):
+    pairs = images.expand_inputs([str(tree / "**" / "*.[gP]*")])
+    assert [name.as_posix() for _, name in pairs] == ["a/b/c.gif", "a/z.PNG"]
+
+
+def test_relative_patterns_and_dots_work(tree, monkeypatch):
+    monkeypatch.chdir(tree / "a")
+    assert images.expand_inputs(["*.PNG"]) == [(Path("z.PNG"), Path("z.PNG"))]
+    assert images.expand_inputs(["../b.jpg", "."])[0] == (Path("../b.jpg"), Path("b.jpg"))
+    assert images.expand_inputs(["../*.jpg"]) == [(Path("../b.jpg"), Path("b.jpg"))]
+
+
+def test_glob_folders_are_searched_and_repeats_dropped(tree):
+    pairs = images.expand_inputs([str(tree / "*"), str(tree / "a" / ".." / "b.jpg"), str(tree)])
+    assert sorted(name.as_posix() for _, name in pairs) == TREE
+
+
+def test_existing_path_with_glob_characters_is_that_path(tmp_path):
+    save(tmp_path / "a[1].jpg", noise(2, 2))
+    save(tmp_path / "a1.jpg", noise(2, 2))
+    save(tmp_path / "d[x]" / "b.jpg", noise(2, 2))
+    assert images.expand_inputs([str(tmp_path / "a[1].jpg")]) == [
+        (tmp_path / "a[1].jpg", Path("a[1].jpg"))]
+    assert images.expand_inputs([str(tmp_path / "d[x]" / "*.jpg")]) == [
+        (tmp_path / "d[x]" / "b.jpg", Path("b.jpg"))]
+
+
+def test_a_named_file_is_taken_whatever_it_is(tree):
+    assert len(images.expand_inputs([str(tree / "README.md"), str(tree / ".hidden.jpg")])) == 2
+
+
+@pytest.mark.parametrize("pattern", ["none.jpg", "*.xyz", "none/*.jpg", "empty", "*.md"])
+def test_pattern_without_pictures_is_an_error(tree, pattern):
+    (tree / "empty").mkdir()
+    with pytest.raises(ImageError, match="no picture matches '.*" + pattern.replace("*", r"\*")):
+        images.expand_inputs([str(tree / "b.jpg"), str(tree / pattern)])
+
+
+def test_equal_names_from_two_folders_do_not_clash(tmp_path):
+    for name in ["x/a.jpg", "y/a.jpg", "y/a-2.jpg", "z/a.jpg"]:
+        save(tmp_path / name, noise(2, 2))
+    pairs = images.expand_inputs([str(tmp_path / folder) for folder in "xyz"])
+    names = [name.as_posix() for _, name in pairs]
+    assert len(set(names)) == len(pairs) == 4 and names[0] == "a.jpg"
+
+
+@pytest.mark.parametrize("name, picture_format, has_alpha, expected", [
+    ("a.jpg", "JPEG", False, "a.jpg"),
+    ("d/UPPER.JPEG", "JPEG", False, "d/UPPER.JPEG"),
+    ("a.tiff", "TIFF", True, "a.tiff"),
+    ("a.webp", "WEBP", True, "a.webp"),
+    ("a.png", "PNG", True, "a.png"),
+    ("a.png", "GIF", False, "a.png"),
+    ("a.jpg", "PNG", True, "a.jpg.png"),
+    ("a.bmp", "PNG", True, "a.bmp.png"),
+    ("a.gif", "GIF", False, "a.gif.png"),
+    ("a.gif", "JPEG", False, "a.gif.png"),
+    ("a.pgm", "PPM", False, "a.pgm.png"),
+    ("a", "JPEG", False, "a"),
+    ("a", "MPO", False, "a"),
+    ("a.2019", "JPEG", False, "a.2019"),
+    ("a", "PNG", True, "a"),
+    ("a", "GIF", False, "a.png"),
+])
+def test_output_keeps_the_name_where_it_can(name, picture_format, has_alpha, expected):
+    assert images.output_path("out", name, picture_format, has_alpha) == Path("out", expected)
+
+
+# ---------------------------------------------------------------------------------------- writing
+
+@pytest.mark.parametrize("name, picture_format", [
+    ("a.png", "PNG"), ("a.PNG", "PNG"), ("a.webp", "WEBP"), ("a.bmp", "BMP"), ("a.tif", "TIFF"),
+    ("a.TIFF", "TIFF"), ("a", "PNG"), ("a.2019", "PNG")])
+def test_lossless_formats_give_back_every_pixel(tmp_path, name, picture_format):
+    rgb = noise(9, 11)
+    images.write_picture(tmp_path / "new" / "folder" / name, rgb)
+    with Image.open(tmp_path / "new" / "folder" / name) as image:
+        assert image.format == picture_format
+        np.testing.assert_array_equal(np.asarray(image.convert("RGB")), rgb)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.webp", "a.tif", "a"])
+def test_alpha_survives_with_the_colours_beneath_it(tmp_path, name):
+    rgb, alpha = noise(4, 5), noise(4, 5, seed=1)[..., 0]
+    alpha[0] = 0
+    images.write_picture(tmp_path / name, rgb, alpha)
+    with Image.open(tmp_path / name) as image:
+        np.testing.assert_array_equal(np.asarray(image), np.dstack([rgb, alpha]))
+
+
+def test_jpeg_is_written_at_quality_95_without_chroma_subsampling(tmp_path):
+    images.write_picture(tmp_path / "a.jpg", noise(16, 16))
+    Image.fromarray(noise(16, 16)).save(tmp_path / "b.jpg", quality=95, subsampling="4:4:4")
+    assert (tmp_path / "a.jpg").read_bytes() == (tmp_path / "b.jpg").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.bmp"])
+def test_alpha_is_not_lost_silently(tmp_path, name):
+    with pytest.raises(ValueError, match="`alpha` needs.*Received"):
+        images.write_picture(tmp_path / name, noise(2, 2), np.zeros((2, 2), np.uint8))
+
+
+def test_only_uint8_rgb_is_written(tmp_path):
+    for wrong in (noise(2, 2) / 255, noise(2, 2)[..., 0], noise(2, 2)[np.newaxis]):
+        with pytest.raises(ValueError, match="`rgb` must be uint8.*Received"):
+            images.write_picture(tmp_path / "a.png", wrong)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("function", ["save", "replace"])
+def test_failed_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch, function):
+    path = tmp_path / "a.png"
+    path.write_bytes(b"old")
+
+    def fail(*args, **kwargs):
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Image.Image if function == "save" else os, function, fail)
+    with pytest.raises(OSError, match="disk full"):
+        images.write_picture(path, noise(2, 2))
+    assert list(tmp_path.iterdir()) == [path] and path.read_bytes() == b"old"
+
+
+def test_written_file_has_ordinary_permissions(tmp_path):
+    images.write_picture(tmp_path / "a.png", noise(2, 2))
+    (tmp_path / "plain").touch()
+    assert (tmp_path / "a.png").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+# ------------------------------------------------------------------------------------------- grids
+
+GAP, HEADER = images.GRID_GAP, images.GRID_HEADER
+
+
+def batch(count: int, size: int) -> np.ndarray:
+    return np.stack([np.full((size, size, 3), 10 * i, np.uint8) for i in range(count)])
+
+
+@pytest.mark.parametrize("count, size, cell, blocks, rows", [
+    (1, 32, 96, 1, 1), (8, 32, 96, 1, 8), (9, 32, 96, 2, 5), (16, 32, 96, 2, 8),
+    (2, 256, 256, 1, 2)])
+def test_grid_geometry(count, size, cell, blocks, rows):
+    pictures = batch(count, size)
+    grid = images.make_grid({"gray": pictures, "ours": pictures, "true": pictures})
+    assert grid.dtype == np.uint8
+    assert grid.shape == (
+        HEADER + rows * (cell + GAP), blocks * (GAP + 3 * (cell + GAP)), 3)
+
+
+def test_grid_holds_each_picture_enlarged_without_blending():
+    left, right = noise(4, 4)[np.newaxis], noise(4, 4, seed=1)[np.newaxis]
+    grid = images.make_grid({"a": left, "b": right}, scale=10)
+    for picture, x in ((left[0], GAP), (right[0], GAP + 40 + GAP)):
+        enlarged = picture.repeat(10, axis=0).repeat(10, axis=1)
+        np.testing.assert_array_equal(grid[HEADER:HEADER + 40, x:x + 40], enlarged)
+
+
+def test_grid_rows_go_down_then_to_the_second_block():
+    grid = images.make_grid({"a": batch(16, 32)})
+    block = GAP + 96 + GAP
+    for index in range(16):
+        x = index // 8 * block + GAP
+        y = HEADER + index % 8 * (96 + GAP)
+        np.testing.assert_array_equal(grid[y:y + 96, x:x + 96], 10 * index)
+
+
+def test_grid_gaps_are_white_and_every_column_has_a_header():
+    grid = images.make_grid({"first": batch(9, 32), "second": batch(9, 32)})
+    assert (grid[HEADER:, :GAP] == 255).all() and (grid[-GAP:] == 255).all()
+    for x in (GAP, 2 * GAP + 96):
+        for block in (0, grid.shape[1] // 2):
+            assert grid[:HEADER, block + x:block + x + 96].min() < 128
+
+
+def test_long_header_and_row_labels_widen_the_grid():
+    plain = images.make_grid({"a": batch(2, 32)})
+    header = images.make_grid({"a saturation target of 0.75, hue 0.6": batch(2, 32)})
+    labels = images.make_grid({"a": batch(2, 32)}, row_labels=["0.25", "0.50"])
+    assert header.shape[1] > plain.shape[1] and labels.shape[1] > plain.shape[1]
+    np.testing.assert_array_equal(labels[:, -100:], plain[:, -100:])
+
+
+@pytest.mark.parametrize("columns, labels", [
+    ({}, None), ({"a": batch(1, 4)[:0]}, None), ({"a": batch(2, 4), "b": batch(3, 4)}, None),
+    ({"a": batch(2, 4)[..., 0]}, None), ({"a": batch(2, 4)}, ["one"])])
+def test_grid_refuses_what_does_not_fit(columns, labels):
+    with pytest.raises(ValueError, match="must hold|must be non-empty"):
+        images.make_grid(columns, labels)
+
+
+def test_save_grid_writes_the_grid_as_png(tmp_path):
+    images.save_grid(tmp_path / "new" / "grid.png", {"a": batch(2, 8)}, ["x", "y"], scale=2)
+    with Image.open(tmp_path / "new" / "grid.png") as image:
+        assert image.format == "PNG"
+        np.testing.assert_array_equal(
+            np.asarray(image), images.make_grid({"a": batch(2, 8)}, ["x", "y"], scale=2))
+
+
+# ----------------------------------------------------------- the shared hostile files (its README)
+
+@needs_bad
+@pytest.mark.parametrize("name, picture_format, size, has_alpha", [
+    ("cmyk.jpg", "JPEG", (320, 214), False),
+    ("gray_1channel.jpg", "JPEG", (320, 214), False),
+    ("progressive_420.jpg", "JPEG", (320, 214), False),
+    ("exif_orientation6.jpg", "JPEG", (320, 214), False),
+    ("gray16.png", "PNG", (320, 214), False),
+    ("rgb48.png", "PNG", (128, 96), False),
+    ("gray_alpha.png", "PNG", (256, 171), True),
+    ("palette_transparent.png", "PNG", (256, 171), True),
+    ("rgba.png", "PNG", (256, 171), True),
+    ("one_pixel.png", "PNG", (1, 1), False),
+    ("thin_3x2000.png", "PNG", (3, 2000), False),
+    ("animated.gif", "GIF", (128, 128), False),
+    ("gray.tif", "TIFF", (320, 214), False),
+    ("photo.webp", "WEBP", (320, 214), False),
+    ("photo.bmp", "BMP", (96, 64), False),
+    ("naïve photo — 写真 (1).jpg", "JPEG", (320, 214), False),
+    ("jpeg_named.png", "JPEG", (256, 171), False),
+    ("UPPERCASE.JPG", "JPEG", (256, 171), False),
+    ("no_extension", "JPEG", (320, 214), False),
+    (".hidden.jpg", "JPEG", (64, 43), False),
+])
+def test_odd_shared_file_reads(name, picture_format, size, has_alpha):
+    picture = images.read_picture(BAD / name)
+    height, width = picture.rgb.shape[:2]
+    assert (picture.format, (width, height)) == (picture_format, size)
+    assert (picture.alpha is not None) == has_alpha
+    assert 0 <= picture.rgb.min() <= picture.rgb.max() <= 1
+
+
+@needs_bad
+@pytest.mark.parametrize("name, why", [
+    ("truncated.jpg", "damaged: "), ("zero_byte.jpg", "empty file"),
+    ("text_named.png", "not an image"), ("corrupt_idat.png", "damaged: "),
+    ("bomb_30000x30000.png", "900 megapixels exceeds the limit of 100"),
+    ("bomb_header_only.png", "900 megapixels exceeds the limit of 100"),
+    ("README.md", "not an image"),
+])
+def test_hostile_shared_file_is_refused(name, why):
+    assert reason(BAD / name).startswith(why)
+
+
+@needs_bad
+def test_shared_folder_lists_all_but_the_hidden_and_the_readme():
+    names = {path.name for path in BAD.iterdir()} - {".hidden.jpg", "README.md"}
+    assert {path.name for path in images.find_pictures(BAD)} == names

@@ -1,0 +1,169 @@
+"""One training step: who moves whom, and that devices share a step exactly."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from colorizer import config as config_lib
+from colorizer import steps
+
+
+def tiny_config(**changes):
+    return config_lib.TrainConfig().resolve(32).replace(
+        **{"width": 4, "batch_size": 8, "image_size": 16, **changes})
+
+
+def pictures(seed=0, batch=8, size=16):
+    # Smooth colour ramps with noise: like photographs, neither gray nor saturated.
+    rng = np.random.default_rng(seed)
+    low = rng.integers(0, 256, (batch, 4, 4, 3)).astype(np.float32)
+    smooth = tf.image.resize(low, (size, size)).numpy()
+    return np.clip(smooth + rng.normal(0, 5, smooth.shape), 0, 255).astype(np.uint8)
+
+
+def per_replica(strategy, batch):
+    shards = np.split(batch, strategy.num_replicas_in_sync)
+    return strategy.experimental_distribute_values_from_function(
+        lambda context: tf.constant(shards[context.replica_id_in_sync_group]))
+
+
+def run(config, strategy, count=1, first=0):
+    step = steps.TrainStep(config, strategy)
+    for index in range(first, first + count):
+        values = step(per_replica(strategy, pictures(index)), tf.constant(index, tf.int64))
+    return step, {name: float(value) for name, value in values.items()}
+
+
+def switch_dropout_off(step):
+    for layer in step.generator.layers:
+        if isinstance(layer, keras.layers.Dropout):
+            layer.rate = 0.0
+
+
+def weights(model):
+    return [variable.numpy() for variable in model.weights]
+
+
+def test_two_replicas_take_the_same_step_as_one(one_replica, two_replicas):
+    results = []
+    for strategy in (one_replica, two_replicas):
+        step = steps.TrainStep(tiny_config(ema_decay=0.9), strategy)
+        switch_dropout_off(step)  # each replica draws masks of its own
+        with strategy.scope():
+            # Adam's first step is the gradient's sign: plain descent shows its size as well.
+            step.generator_optimizer = keras.optimizers.SGD(0.01)
+            step.discriminator_optimizer = keras.optimizers.SGD(0.01)
+            step.generator_optimizer.build(step.generator.trainable_variables)
+            step.discriminator_optimizer.build(step.discriminator.trainable_variables)
+        before = {v.path: v.numpy() for v in step.generator.weights}
+        values = step(per_replica(strategy, pictures()), tf.constant(0, tf.int64))
+        results.append((step, {name: float(value) for name, value in values.items()}))
+    (one, one_values), (two, two_values) = results
+    for name, value in one_values.items():
+        assert two_values[name] == pytest.approx(value, rel=1e-4), name
+    for model in ("generator", "discriminator", "average"):
+        for variable, other in zip(getattr(one, model).weights, getattr(two, model).weights):
+            np.testing.assert_allclose(
+                variable, other, rtol=1e-4, atol=2e-5, err_msg=variable.path)
+    moved = max(np.abs(v.numpy() - before[v.path]).max() for v in one.generator.weights)
+    assert moved > 1e-3
+
+
+def test_generator_loss_moves_only_the_generator(one_replica):
+    config = tiny_config(adversarial_weight=0.0)
+    before = steps.TrainStep(config, one_replica)
+    after, values = run(config, one_replica)
+    assert all((a == b).all() for a, b in zip(weights(before.discriminator),
+                                              weights(after.discriminator)))
+    assert any((a != b).any() for a, b in zip(weights(before.generator), weights(after.generator)))
+    assert set(values) == {"generator/loss", "generator/l1"}
+
+
+def test_discriminator_loss_moves_only_the_discriminator(one_replica):
+    step = steps.TrainStep(tiny_config(lr=1e-12, disc_lr=1e-2), one_replica)
+    generator = [v.numpy() for v in step.generator.trainable_variables]
+    kernels = [v for v in step.discriminator.trainable_variables if "kernel" in v.path]
+    discriminator = [v.numpy() for v in kernels]
+    step.set_rates(1.0)
+    step(per_replica(one_replica, pictures()), tf.constant(0, tf.int64))
+    for before, variable in zip(generator, step.generator.trainable_variables):
+        np.testing.assert_allclose(variable, before, atol=1e-9)
+    moved = [np.abs(variable.numpy() - before).max()
+             for before, variable in zip(discriminator, kernels)]
+    assert min(moved) > 1e-4
+
+
+def test_reported_losses_are_those_of_the_formulas(one_replica):
+    config = tiny_config(label_smoothing=0.1, l1_weight=100.0, adversarial_weight=0.5)
+    _, values = run(config, one_replica)
+    assert values["generator/loss"] == pytest.approx(
+        100 * values["generator/l1"] + 0.5 * values["generator/adversarial"], rel=1e-5)
+    assert values["discriminator/loss"] == pytest.approx(
+        values["discriminator/real"] + values["discriminator/fake"], rel=1e-5)
+
+
+def test_same_seed_and_steps_give_the_same_bits(one_replica):
+    first, _ = run(tiny_config(seed=3), one_replica, count=3)
+    second, _ = run(tiny_config(seed=3), one_replica, count=3)
+    other, _ = run(tiny_config(seed=4), one_replica, count=3)
+    assert all((a == b).all() for a, b in zip(weights(first.generator), weights(second.generator)))
+    assert any((a != b).any() for a, b in zip(weights(first.generator), weights(other.generator)))
+
+
+def test_dropout_differs_between_steps_and_replicas(two_replicas):
+    step = steps.TrainStep(tiny_config(), two_replicas)
+    seeds = []
+    for index in range(2):
+        @tf.function
+        def read():
+            def seed():
+                step._seed_dropout(tf.constant(index, tf.int64))
+                return tf.convert_to_tensor(step._dropouts[0].seed_generator.state.value)
+            return two_replicas.run(seed)
+        seeds += [tuple(value.numpy()) for value in two_replicas.experimental_local_results(read())]
+    assert len(set(seeds)) == 4
+
+
+def test_average_follows_the_weights(one_replica):
+    config = tiny_config(ema_decay=0.5, lr=1e-2)
+    step = steps.TrainStep(config, one_replica)
+    start = [v.numpy() for v in step.average.weights]
+    step(per_replica(one_replica, pictures()), tf.constant(100, tf.int64))
+    for average, before, current in zip(step.average.weights, start, step.generator.weights):
+        np.testing.assert_allclose(
+            average.numpy(), 0.5 * before + 0.5 * current.numpy(), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("picture", [0, 255, 128])
+def test_constant_pictures_train_without_a_nan(one_replica, picture):
+    step = steps.TrainStep(tiny_config(), one_replica)
+    constant = np.full((8, 16, 16, 3), picture, np.uint8)
+    for index in range(3):
+        values = step(per_replica(one_replica, constant), tf.constant(index, tf.int64))
+    assert all(np.isfinite(float(value)) for value in values.values())
+    assert all(np.isfinite(w).all() for w in weights(step.generator) + weights(step.discriminator))
+
+
+@pytest.mark.parametrize("replicas", ["one_replica", "two_replicas"])
+def test_mixed_float16_trains(request, replicas):
+    strategy = request.getfixturevalue(replicas)
+    try:
+        step, values = run(tiny_config(precision="mixed_float16"), strategy, count=2)
+        assert all(np.isfinite(value) for value in values.values())
+        assert step.generator.layers[1].compute_dtype == "float16"
+        assert step.generator.layers[1].kernel.dtype == "float32"
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+@pytest.mark.slow
+def test_compiled_step_agrees_with_the_plain_one(one_replica):
+    results = []
+    for compiled in (False, True):
+        step = steps.TrainStep(tiny_config(jit_compile=compiled), one_replica)
+        switch_dropout_off(step)  # XLA draws other masks
+        values = step(per_replica(one_replica, pictures()), tf.constant(0, tf.int64))
+        results.append({name: float(value) for name, value in values.items()})
+    for name, value in results[0].items():
+        assert results[1][name] == pytest.approx(value, rel=1e-4), name

@@ -1,0 +1,40 @@
+"""Trains a colorizer: `python train.py --dataset=cifar10`. See --help."""
+
+from __future__ import annotations
+
+import pathlib
+
+from absl import flags
+
+from colorizer import config as config_lib, flags as flags_lib
+
+USAGE = """Trains a grayscale-to-colour GAN (arXiv:1803.05400).
+
+  python train.py --dataset=sample                   the built-in photographs, minutes
+  python train.py --dataset=cifar10                  the paper's CIFAR-10 networks
+  python train.py --dataset=/path/to/pictures        any folder of pictures
+  python train.py --workdir=runs/cifar10             go on with a run"""
+
+
+def main(argv: list[str]) -> None:
+    values = flags.FlagValues()
+    flags_lib.define_settings(values)
+    rest = flags_lib.parse(argv, values, USAGE)
+    if rest:
+        raise config_lib.ConfigError(f"train.py takes flags only. Received: {' '.join(rest)}")
+    config = flags_lib.build_config(values, base=_saved_config(values["workdir"].value))
+    from colorizer import trainer  # TensorFlow is imported only once the flags are right.
+
+    trainer.run(config)
+
+
+def _saved_config(workdir: str | None) -> config_lib.TrainConfig:
+    """The settings of the run in `workdir`, which the given flags then change; else the defaults.
+    """
+    if workdir and (pathlib.Path(workdir) / "config.json").exists():
+        return config_lib.read_config(pathlib.Path(workdir))
+    return config_lib.TrainConfig()
+
+
+if __name__ == "__main__":
+    flags_lib.run(main)
