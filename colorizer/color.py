@@ -33,6 +33,8 @@ AB_RANGE = 110.0  # a*, b* in [-110, 110] -> [-1, 1]; sRGB reaches -108 ... 98
 
 GAMUT_BISECTIONS = 12  # chroma to 1 / 4096 before the Newton step
 GAMUT_TOLERANCE = 1e-5  # in linear RGB, so that 8-bit colours count as inside
+NEWTON_STEP = 1e-3
+EPSILON = 1e-6
 
 
 def srgb_to_linear(rgb):
@@ -122,23 +124,21 @@ def gamut_scale(lab):
     Returns:
         float [...] in [0, 1]: 1 where the colour is inside already.
     """
-    fixed = ops.stop_gradient(lab)
-    low = ops.zeros_like(fixed[..., 0])
-    high = ops.ones_like(low)
+    l_star, a, b = (ops.stop_gradient(lab[..., i]) for i in range(3))
+    low, high = ops.zeros_like(l_star), ops.ones_like(l_star)
     for _ in range(GAMUT_BISECTIONS):
         middle = 0.5 * (low + high)
-        inside = ops.max(_overshoot(_scale_ab(fixed, middle)), axis=-1) <= 0.0
+        inside = _overshoot(l_star, middle * a, middle * b) <= 0.0
         low, high = ops.where(inside, middle, low), ops.where(inside, high, middle)
 
-    outside = ops.max(_overshoot(fixed), axis=-1) > GAMUT_TOLERANCE
-    # The channel that leaves [0, 1] first decides: one Newton step on it from the bracket's top.
-    at_edge = _overshoot(_scale_ab(fixed, high))
-    deciding = ops.one_hot(ops.argmax(at_edge, axis=-1), 6, dtype=lab.dtype)
-    step = _scale_ab(fixed, high + 1e-3)
-    slope = ops.sum(deciding * (_overshoot(step) - at_edge), axis=-1) / 1e-3
-    excess = ops.sum(deciding * _overshoot(_scale_ab(lab, high)), axis=-1)
-    newton = high - excess / ops.maximum(slope, 1e-6)
-    return ops.where(outside, ops.clip(newton, 0.0, 1.0), ops.ones_like(newton))
+    # One Newton step from the bracket's top, whose value carries the gradient of (a*, b*).
+    at_top = _overshoot(l_star, high * a, high * b)
+    beyond = high + NEWTON_STEP
+    slope = (_overshoot(l_star, beyond * a, beyond * b) - at_top) / NEWTON_STEP
+    at_top = _overshoot(lab[..., 0], high * lab[..., 1], high * lab[..., 2])
+    newton = high - at_top / ops.maximum(slope, EPSILON)
+    inside = _overshoot(l_star, a, b) <= GAMUT_TOLERANCE
+    return ops.where(inside, ops.ones_like(newton), ops.clip(newton, 0.0, 1.0))
 
 
 def split_scaled(lab):
@@ -177,14 +177,21 @@ def scaled_lab_to_rgb8(l_scaled, ab_scaled):
     return ops.cast(ops.round(rgb * 255.0), "uint8")
 
 
-def _scale_ab(lab, scale):
-    return ops.concatenate([lab[..., :1], lab[..., 1:] * scale[..., None]], axis=-1)
+def _overshoot(l_star, a, b):
+    """How far the worst linear channel is above 1 or below 0: float [...], negative inside.
 
-
-def _overshoot(lab):
-    """How far each linear channel is above 1 or below 0: float [..., 6], negative inside."""
-    linear = lab_to_linear(lab)
-    return ops.concatenate([linear - 1.0, -linear], axis=-1)
+    The same formulas as `lab_to_linear`, channel by channel: the gamut's edge is sought in a loop,
+    and this is several times faster than stacking.
+    """
+    fy = (l_star + 16.0) / 116.0
+    x, y, z = (ops.where(f > _F_EPSILON, f * f * f, (f - LAB_OFFSET) / LAB_SLOPE)
+               for f in (fy + a / 500.0, fy, fy - b / 200.0))
+    worst = None
+    for from_x, from_y, from_z in _LAB_XYZ_TO_RGB.T.tolist():
+        linear = from_x * x + from_y * y + from_z * z
+        excess = ops.maximum(linear - 1.0, -linear)
+        worst = excess if worst is None else ops.maximum(worst, excess)
+    return worst
 
 
 def _constant(array, like):

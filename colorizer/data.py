@@ -265,26 +265,27 @@ def _judge(paths: dict[str, Path], scan: _Scan) -> dict[str, str]:
         scan: Knows those that have not changed since they were last read.
     """
     known = scan.read("files")
-    stamps = {name: _stamp(path) for name, path in paths.items()}
-    new = [name for name in paths if known.get(name, [])[:2] != stamps[name]]
+    keys = {name: _key(name, path) for name, path in paths.items()}
+    new = [name for name in paths if keys[name] not in known]
     executor = ThreadPoolExecutor(os.cpu_count())
     try:
-        verdicts = dict(zip(new, _progress(
-            executor.map(_look_at, (paths[name] for name in new)), len(new), "pictures")))
+        verdicts = list(_progress(
+            executor.map(_look_at, (paths[name] for name in new)), len(new), "pictures"))
     finally:
         executor.shutdown(cancel_futures=True)  # else Ctrl-C would wait for all of them
-    found = {name: verdicts.get(name) or known[name][2] for name in paths}
+    known.update(zip((keys[name] for name in new), verdicts))
+    found = {name: known[keys[name]] for name in paths}
     if new:
-        scan.write("files", {name: [*stamps[name], found[name]] for name in paths})
+        scan.write("files", {keys[name]: verdict for name, verdict in found.items()})
     return found
 
 
-def _stamp(path: Path) -> list[int]:
+def _key(name: str, path: Path) -> str:
     try:
         stat = path.stat()
     except OSError:  # a dangling link: reading it will say so
-        return [-1, -1]
-    return [stat.st_size, stat.st_mtime_ns]
+        return name
+    return f"{name} {stat.st_size} {stat.st_mtime_ns}"
 
 
 def _look_at(path: Path) -> str:
@@ -294,7 +295,7 @@ def _look_at(path: Path) -> str:
         return str(error).removeprefix(f"{path}: ")
 
 
-def _progress(items: Iterator, total: int, what: str) -> Iterator:
+def _progress(items: Iterator | None, total: int, what: str) -> tqdm:
     return tqdm(items, f"looking at {what}", total, disable=total <= PROGRESS_FROM)
 
 
@@ -447,7 +448,10 @@ def _gray_numbers(records: _Records, scan: _Scan) -> list[int]:
 def _fill(array: np.ndarray, records: _Records, function: Callable[[tf.Tensor], tf.Tensor]) -> None:
     if not len(records):
         return
-    values = records.read(0, len(records)).map(function, AUTOTUNE).prefetch(AUTOTUNE)
-    for number, value in enumerate(_progress(
-            values.as_numpy_iterator(), len(records), f"{records.split} pictures")):
-        array[number] = value
+    batches = records.read(0, len(records)).map(function, AUTOTUNE).batch(256).prefetch(AUTOTUNE)
+    start = 0
+    with _progress(None, len(records), f"{records.split} pictures") as bar:
+        for batch in batches.as_numpy_iterator():
+            array[start:start + len(batch)] = batch
+            start += len(batch)
+            bar.update(len(batch))

@@ -13,6 +13,8 @@ SPECIAL = {
     "gray": (0.5, 0.5, 0.5),
     "red": (1.0, 0.0, 0.0),
     "dark_blue": (0.0, 0.0, 1 / 255),
+    "outside": (-0.5, 1.5, 0.3),
+    "at_the_limit_of_the_curve": (0.04045, 0.04045, 0.04045),
 }
 # Lab, in the order inside, neutral, far outside.
 LABS = {
@@ -197,7 +199,7 @@ def test_to_gamut_keeps_lightness_and_hue_and_never_adds_chroma():
     np.testing.assert_array_equal(result[:, 0], lab[:, 0])
     chroma, before = np.hypot(*result[:, 1:].T), np.hypot(*lab[:, 1:].T)
     assert (chroma <= before * (1 + 1e-6)).all()
-    # Cross product of the two (a, b): zero where the hue angle is the same; dot product: not turned.
+    # The cross product of the two (a, b) is 0 where the hue angle is the same, or the opposite.
     cross = lab[:, 1] * result[:, 2] - lab[:, 2] * result[:, 1]
     np.testing.assert_allclose(cross / before, 0, atol=1e-4)
     assert ((lab[:, 1:] * result[:, 1:]).sum(axis=1) >= 0).all()

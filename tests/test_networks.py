@@ -26,9 +26,11 @@ def pictures(batch=2, height=32, width=32, channels=1, seed=0):
     return rng.uniform(-1, 1, (batch, height, width, channels)).astype(np.float32)
 
 
-def with_random_statistics(model, seed=0):
-    """Batch norm as after training: means and variances that are not 0 and 1."""
+def as_if_trained(model, seed=0):
+    """Batch statistics that are not 0 and 1, and a last layer that is not zero."""
     rng = np.random.default_rng(seed)
+    last = of_kind(model, layers.Conv2D)[-1]
+    last.kernel.assign(rng.normal(0, last.kernel.shape[2] ** -0.5, last.kernel.shape))
     for layer in of_kind(model, layers.BatchNormalization):
         layer.moving_mean.assign(rng.normal(0, 0.2, layer.moving_mean.shape))
         layer.moving_variance.assign(rng.uniform(0.5, 1.5, layer.moving_variance.shape))
@@ -152,10 +154,11 @@ def test_generator_gives_back_the_size_it_takes(size):
 # -------------------------------------------------------------------------------------- behaviour
 
 def test_free_size_generator_equals_the_fixed_one_and_takes_other_sizes():
-    fixed = with_random_statistics(networks.build_generator(32, width=8))
+    fixed = as_if_trained(networks.build_generator(32, width=8))
     free = networks.build_generator(32, width=8, fixed_size=False)
     free.set_weights(fixed.get_weights())
     x = pictures()
+    assert np.std(fixed(x)) > 0.01
     np.testing.assert_allclose(free(x), fixed(x), atol=1e-6)
     assert networks.size_multiple(32) == 16
     assert free(pictures(1, 48, 80)).shape == (1, 48, 80, 2)
@@ -169,16 +172,21 @@ def test_free_size_generator_takes_any_multiple_of_its_size_multiple(size):
     assert free(pictures(1, height, width)).shape == (1, height, width, 2)
 
 
+def test_an_untrained_generator_colours_nothing():
+    np.testing.assert_array_equal(networks.build_generator(32, width=4)(pictures()), 0)
+
+
 def test_output_lies_between_minus_one_and_one_whatever_the_input():
-    model = networks.build_generator(32, width=4)
+    model = as_if_trained(networks.build_generator(32, width=4))
     ab = model(pictures() * 1e4).numpy()
     assert np.abs(ab).max() <= 1.0 and np.abs(ab).max() > 0.9
 
 
 def test_inference_is_deterministic_and_independent_of_the_other_pictures():
-    model = with_random_statistics(networks.build_generator(32, width=8))
+    model = as_if_trained(networks.build_generator(32, width=8))
     x = pictures(4)
     together = model(x, training=False).numpy()
+    assert together.std() > 0.01
     np.testing.assert_array_equal(together, model(x, training=False))
     np.testing.assert_allclose(together[:1], model(x[:1], training=False), atol=1e-5)
     others = np.concatenate([x[:1], pictures(3, seed=9) * 5])
@@ -186,17 +194,17 @@ def test_inference_is_deterministic_and_independent_of_the_other_pictures():
 
 
 def test_training_draws_new_dropout_and_depends_on_the_batch():
-    model = networks.build_generator(32, width=8)
+    model = as_if_trained(networks.build_generator(32, width=8))
     x = pictures(4)
     assert np.abs(model(x, training=True) - model(x, training=True)).max() > 1e-3
-    without_dropout = networks.build_generator(128, width=1)
+    without_dropout = as_if_trained(networks.build_generator(128, width=1))
     y = pictures(2, 128, 128)
     alone = without_dropout(np.concatenate([y[:1], y[:1]]), training=True)
     assert np.abs(without_dropout(y, training=True)[0] - alone[0]).max() > 1e-3
 
 
 def test_discriminator_in_inference_is_independent_of_the_other_pictures():
-    model = with_random_statistics(networks.build_discriminator(32, width=8))
+    model = as_if_trained(networks.build_discriminator(32, width=8))
     l_scaled, ab = pictures(3), pictures(3, channels=2)
     np.testing.assert_allclose(
         model([l_scaled, ab], training=False)[:1],
@@ -204,7 +212,7 @@ def test_discriminator_in_inference_is_independent_of_the_other_pictures():
 
 
 def test_mixed_precision_gives_float32_results_close_to_float32(mixed_float16):
-    generator = networks.build_generator(32, width=4)
+    generator = as_if_trained(networks.build_generator(32, width=4))
     discriminator = networks.build_discriminator(32, width=4)
     assert of_kind(generator, layers.Conv2D)[0].compute_dtype == "float16"
     x = tf.constant(pictures())
@@ -215,6 +223,7 @@ def test_mixed_precision_gives_float32_results_close_to_float32(mixed_float16):
     keras.mixed_precision.set_dtype_policy("float32")
     full = networks.build_generator(32, width=4)
     full.set_weights(generator.get_weights())
+    assert np.std(ab) > 0.01
     np.testing.assert_allclose(ab, full(x), atol=0.02)
 
 

@@ -1,0 +1,102 @@
+"""Colours for pictures of any size."""
+
+import numpy as np
+from PIL import Image
+import pytest
+from skimage import color as skcolor
+
+from colorizer import images, inference, networks
+
+
+@pytest.fixture(scope="module")
+def colorizer():
+    generator = networks.build_generator(32, 4, fixed_size=False)
+    rng = np.random.default_rng(0)
+    for variable in generator.weights:  # an untrained generator would colour nothing
+        if variable.path == "ab/kernel":
+            variable.assign(rng.normal(0, 0.05, variable.shape))
+    return inference.Colorizer(generator, 32)
+
+
+def picture(height, width, seed=0):
+    rng = np.random.default_rng(seed)
+    low = rng.integers(60, 190, (4, 4, 3)).astype(np.uint8)
+    resized = Image.fromarray(low).resize((width, height), Image.Resampling.BICUBIC)
+    return np.asarray(resized).astype(np.float32) / 255.0
+
+
+@pytest.mark.parametrize("size", [(31, 47), (1, 1), (3, 2000), (2000, 3), (32, 32), (100, 33)])
+def test_output_size_equals_input_size(colorizer, size):
+    assert colorizer(picture(*size)).shape == (*size, 3)
+
+
+def test_lightness_of_the_output_is_the_lightness_of_the_input(colorizer):
+    rgb = picture(75, 120)
+    lab_in, lab_out = skcolor.rgb2lab(rgb), skcolor.rgb2lab(colorizer(rgb))
+    assert np.abs(lab_out[..., 1:]).mean() > 1.0
+    inside = np.all((colorizer(rgb) > 0) & (colorizer(rgb) < 255), axis=-1)
+    assert np.abs(lab_out[..., 0] - lab_in[..., 0])[inside].max() < 0.6  # 8-bit rounding
+
+
+def test_only_the_lightness_of_the_input_counts(colorizer):
+    rgb = picture(40, 40)
+    lab = skcolor.rgb2lab(rgb)
+    lab[..., 1:] = 0
+    gray = skcolor.lab2rgb(lab).astype(np.float32)
+    assert np.abs(colorizer(rgb).astype(int) - colorizer(gray)).max() <= 1
+
+
+def test_a_picture_alone_and_in_a_batch_come_out_the_same(colorizer):
+    batch = np.stack([picture(45, 60, seed) for seed in range(32)])
+    together = colorizer.batch(batch)
+    for index in (0, 13, 31):
+        assert np.abs(together[index].astype(int) - colorizer(batch[index])).max() <= 1
+
+
+def test_network_sees_its_own_scale(colorizer):
+    assert colorizer.working_size(32, 32) == (32, 32)
+    assert colorizer.working_size(3000, 4000) == (32, 48)
+    assert colorizer.working_size(3, 2000) == (32, 256)
+
+
+def test_bad_pictures_do_not_stop_the_others(colorizer, tmp_path):
+    Image.new("RGB", (20, 10), (90, 120, 80)).save(tmp_path / "good.png")
+    (tmp_path / "bad.png").write_bytes(b"")
+    sources = images.expand_inputs([str(tmp_path)])
+    done, failures = inference.colorize_files(colorizer, sources, tmp_path / "o", overwrite=False)
+    assert done == 1 and len(failures) == 1 and "bad.png" in failures[0]
+    assert Image.open(tmp_path / "o" / "good.png").size == (20, 10)
+
+
+def test_nothing_is_overwritten_unless_asked(colorizer, tmp_path):
+    source = tmp_path / "a.png"
+    Image.new("L", (8, 8), 100).save(source)
+    sources = images.expand_inputs([str(source)])
+    (tmp_path / "a.png").stat()
+    output = tmp_path / "o"
+    assert inference.colorize_files(colorizer, sources, output, overwrite=False) == (1, [])
+    (output / "a.png").write_bytes(b"mine")
+    done, failures = inference.colorize_files(colorizer, sources, output, overwrite=False)
+    assert done == 0 and "--overwrite" in failures[0]
+    assert (output / "a.png").read_bytes() == b"mine"
+    assert inference.colorize_files(colorizer, sources, output, overwrite=True) == (1, [])
+
+
+def test_alpha_and_orientation_are_kept(colorizer, tmp_path):
+    rgba = np.zeros((6, 10, 4), np.uint8)
+    rgba[..., :3], rgba[..., 3] = 120, np.arange(60).reshape(6, 10)
+    Image.fromarray(rgba).save(tmp_path / "alpha.png")
+    exif = Image.Exif()
+    exif[0x0112] = 6  # stored lying, to be turned a quarter
+    Image.new("RGB", (30, 20), (50, 90, 130)).save(tmp_path / "turned.jpg", exif=exif)
+    sources = images.expand_inputs([str(tmp_path / "alpha.png"), str(tmp_path / "turned.jpg")])
+    assert inference.colorize_files(colorizer, sources, tmp_path / "o", overwrite=False) == (2, [])
+    alpha = np.asarray(Image.open(tmp_path / "o" / "alpha.png"))[..., 3]
+    np.testing.assert_array_equal(alpha, rgba[..., 3])
+    assert Image.open(tmp_path / "o" / "turned.jpg").size == (20, 30)
+
+
+@pytest.mark.slow
+def test_a_12_megapixel_photograph_is_coloured(colorizer):
+    rgb = picture(3000, 4000)
+    assert colorizer(rgb).shape == (3000, 4000, 3)

@@ -1,0 +1,87 @@
+"""A run in a folder: what it leaves, how it goes on, what it refuses."""
+
+import json
+
+import numpy as np
+import pytest
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+from colorizer import checkpoints, config as config_lib, data, trainer
+
+TINY = dict(dataset="sample", width=2, batch_size=8, eval_examples=8, grid_examples=4, log_steps=2)
+
+
+def config(workdir, **changes):
+    return config_lib.TrainConfig().replace(**{**TINY, "workdir": str(workdir), **changes})
+
+
+def final_weights(workdir):
+    newest = checkpoints.newest_readable(workdir / "checkpoints")
+    with np.load(newest / checkpoints.WEIGHTS) as arrays:
+        return {name: arrays[name] for name in arrays.files}
+
+
+def test_a_run_leaves_config_checkpoint_grid_and_logs(tmp_path, capsys):
+    trainer.run(config(tmp_path, max_steps=4, eval_steps=2))
+    assert json.loads((tmp_path / "config.json").read_text())["data"]["image_size"] == 32
+    assert [p.name for p in checkpoints.list_checkpoints(tmp_path / "checkpoints")] == [
+        "ckpt-00000004"]
+    assert sorted(p.name for p in (tmp_path / "samples").iterdir()) == [
+        "step-00000002.png", "step-00000004.png"]
+    out = capsys.readouterr().out
+    assert "gray baseline" in out and "step-00000004.png" in out
+
+    events = EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    tags = events.Tags()
+    assert "test pictures" in tags["images"] or "test pictures" in tags["tensors"]
+    for tag in ("train/generator/l1", "train/generator/adversarial", "train/discriminator/loss",
+                "test/model/delta_e", "test/gray_baseline/delta_e", "a/predicted", "b/real",
+                "settings", "_hparams_/session_start_info"):
+        assert tag in tags["tensors"], tag
+    assert [event.step for event in events.Tensors("train/generator/l1")] == [2, 4]
+
+
+def test_a_stopped_run_goes_on_to_the_same_bits(tmp_path, capsys):
+    trainer.run(config(tmp_path / "whole", max_steps=6, ema_decay=0.9))
+    trainer.run(config(tmp_path / "parts", max_steps=3, ema_decay=0.9))
+    trainer.run(config(tmp_path / "parts", max_steps=6, ema_decay=0.9))
+    assert "going on after step 3 of 6" in capsys.readouterr().out
+    whole, parts = final_weights(tmp_path / "whole"), final_weights(tmp_path / "parts")
+    assert whole.keys() == parts.keys()
+    for name in whole:
+        np.testing.assert_array_equal(whole[name], parts[name], err_msg=name)
+
+
+def test_a_finished_run_says_so_and_how_to_extend_it(tmp_path, capsys):
+    trainer.run(config(tmp_path, max_steps=2))
+    capsys.readouterr()
+    trainer.run(config(tmp_path, max_steps=2))
+    out = capsys.readouterr().out
+    assert "finished: 2 of 2 steps" in out and "--epochs" in out
+
+
+def test_a_folder_of_another_run_is_refused_by_the_flags_that_differ(tmp_path):
+    trainer.run(config(tmp_path, max_steps=1))
+    before = (tmp_path / "config.json").read_text()
+    with pytest.raises(config_lib.ConfigError, match="--width was 2, now 4"):
+        trainer.run(config(tmp_path, max_steps=2, width=4))
+    assert (tmp_path / "config.json").read_text() == before
+
+
+def test_a_missing_data_set_leaves_no_folder(tmp_path):
+    with pytest.raises(data.DatasetError):
+        trainer.run(config(tmp_path / "run", dataset=str(tmp_path / "nowhere")))
+    assert not (tmp_path / "run").exists()
+
+
+def test_exponential_decay_is_restored_on_resume(tmp_path):
+    changes = dict(lr=1e-3, lr_decay="exponential", lr_decay_steps=2, lr_decay_rate=0.5)
+    trainer.run(config(tmp_path, max_steps=2, **changes))
+    trainer.run(config(tmp_path, max_steps=4, **changes))
+    events = EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    from tensorboard.util import tensor_util
+    values = [float(tensor_util.make_ndarray(event.tensor_proto))
+              for event in events.Tensors("train/learning_rate_factor")]
+    np.testing.assert_allclose(values, [0.5, 0.25], rtol=1e-6)
