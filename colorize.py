@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
+import sys
 
 from absl import flags
 
@@ -23,20 +23,20 @@ def main(argv: list[str]) -> int:
     flags_lib.define("overwrite", False, "bool", "replace results that are there already", "Run",
                      values)
     patterns = flags_lib.parse(argv, values, USAGE)
-    if values["workdir"].value is None:
+    if values.workdir is None:
         raise config_lib.ConfigError(
             "colorize.py needs --workdir, the folder of a run. Received: workdir=None")
     if not patterns:
         raise config_lib.ConfigError(
             "colorize.py needs pictures: files, folders or globs. Received: none")
-    config_lib.read_config(Path(values["workdir"].value))
+    config_lib.read_config(Path(values.workdir))
     from colorizer import images, inference
 
     sources = images.expand_inputs(patterns)
-    colorizer = inference.Colorizer.load(values["workdir"].value)
-    output = Path(values["output"].value)
+    colorizer = inference.Colorizer.load(values.workdir)
+    output = Path(values.output)
     done, failures = inference.colorize_files(
-        colorizer, sources, output, overwrite=values["overwrite"].value)
+        colorizer, sources, output, overwrite=values.overwrite)
     for failure in failures:
         print(failure, file=sys.stderr)
     print(f"{done} pictures coloured into {output}, {len(failures)} failed")

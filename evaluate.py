@@ -26,25 +26,25 @@ def main(argv: list[str]) -> None:
     flags_lib.define("examples", None, "int", "test pictures to measure (default: all)", "Data",
                      values)
     rest = flags_lib.parse(argv, values, USAGE)
-    if rest or values["workdir"].value is None:
+    if rest or values.workdir is None:
         raise config_lib.ConfigError("evaluate.py needs --workdir, the folder of a run. Received: "
                                      f"workdir={values['workdir'].value} {' '.join(rest)}")
-    examples = values["examples"].value
+    examples = values.examples
     if examples is not None and examples < 1:
         raise config_lib.ConfigError(f"`examples` must be at least 1. Received: {examples}")
-    workdir = Path(values["workdir"].value)
+    workdir = Path(values.workdir)
     config = config_lib.read_config(workdir)
     from colorizer import data, evaluation, inference
 
     colorizer = inference.Colorizer.load(workdir)
     dataset = data.load_dataset(
-        config.data.dataset, data_dir=values["data_dir"].value or config.data.data_dir,
+        config.data.dataset, data_dir=values.data_dir or config.data.data_dir,
         image_size=config.data.image_size, test_split=config.data.test_split,
         seed=config.run.seed, workdir=str(workdir))
     result = evaluation.evaluate(
         colorizer.colorize_rgb8, dataset.test_batches(BATCH, examples))
     print(f"{workdir} on the test pictures of {dataset.name}:\n{result.text()}")
-    output = Path(values["output"].value or workdir / "results")
+    output = Path(values.output or workdir / "results")
     written = result.write(output)
     evaluation.write_ranked_grid(
         output / "results.png", colorizer.colorize_rgb8, dataset.test_batches(BATCH, examples),

@@ -22,7 +22,7 @@ def main(argv: list[str]) -> None:
     rest = flags_lib.parse(argv, values, USAGE)
     if rest:
         raise config_lib.ConfigError(f"train.py takes flags only. Received: {' '.join(rest)}")
-    config = flags_lib.build_config(values, base=_saved_config(values["workdir"].value))
+    config = flags_lib.build_config(values, base=_saved_config(values.workdir))
     from colorizer import trainer  # TensorFlow is imported only once the flags are right.
 
     trainer.run(config)

@@ -9,17 +9,17 @@ import time
 
 START = time.perf_counter()
 
-import os  # noqa: E402
-import pathlib  # noqa: E402
-import platform  # noqa: E402
-import resource  # noqa: E402
-import sys  # noqa: E402
+import os
+import pathlib
+import platform
+import resource
+import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
-from absl import flags  # noqa: E402
+from absl import flags
 
-from colorizer import config as config_lib, flags as flags_lib  # noqa: E402
+from colorizer import config as config_lib, flags as flags_lib
 
 # Multiply-adds of one picture in one step at width 64: generator and discriminator (real and fake)
 # forward and backward; DESIGN: 1,418 million a step pair.
@@ -61,7 +61,7 @@ def main(argv):
     product = tf.function(lambda: tf.reduce_sum(matrix @ matrix))
     product()
     step_seconds, product_seconds = [], []
-    for index in range(values["steps"].value):
+    for index in range(values.steps):
         step_seconds.append(one_step(index + 1))
         begin = time.perf_counter()
         float(product())
@@ -82,8 +82,9 @@ def main(argv):
     print(f"{'train step':34s}{rate:10.1f} pictures/s (batch {batch_size}, width "
           f"{config.model.width}, {config.data.image_size} px, {config.optimizer.precision})")
     if config.data.image_size == 32:
-        print(f"{'share of the matrix-product limit':34s}{rate * MULTIPLY_ADDS * scale / limit:10.0%}"
-              f" of {limit / 1e9:.0f} G multiply-adds/s")
+        share = rate * MULTIPLY_ADDS * scale / limit
+        print(f"{'share of the matrix-product limit':34s}{share:10.0%} of {limit / 1e9:.0f} G "
+              "multiply-adds/s")
     print(f"{'start to the first finished step':34s}{first:10.1f} s")
     print(f"{'input pipeline alone':34s}{pipeline_rate:10.0f} pictures/s, "
           f"{pipeline_rate / rate:.0f}x the step")

@@ -11,15 +11,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
-import zipfile
 from pathlib import Path
+import shutil
 from typing import Any, Callable, Mapping
+import zipfile
 
+from absl import logging
 import keras
 import numpy as np
 import tensorflow as tf
-from absl import logging
 
 from colorizer.errors import UserError
 

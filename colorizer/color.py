@@ -8,8 +8,8 @@ a power is only ever taken of a value that was clamped away from zero.
 
 from __future__ import annotations
 
-import numpy as np
 from keras import ops
+import numpy as np
 
 # IEC 61966-2-1, section 5.2: linear RGB -> XYZ, six decimals as in skimage.
 RGB_TO_XYZ = np.array(
@@ -38,7 +38,7 @@ EPSILON = 1e-6
 
 
 def srgb_to_linear(rgb):
-    """Undoes the sRGB transfer function. `rgb`: float [..., 3] in [0, 1]; returns the same shape."""
+    """Undoes the sRGB transfer function: float [..., 3] in [0, 1] to the same shape and range."""
     curved = ((ops.maximum(rgb, SRGB_LINEAR_LIMIT) + 0.055) / 1.055) ** SRGB_GAMMA
     return ops.where(rgb > SRGB_LINEAR_LIMIT, curved, rgb / SRGB_SLOPE)
 

@@ -8,9 +8,9 @@ No TensorFlow here, so that a wrong flag is refused before anything slow is impo
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 import json
 import math
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ class DataConfig:
     data_dir: str | None = setting(
         None, "where TensorFlow Datasets keeps its data (default: ~/tensorflow_datasets)",
         published=("dataset_path",), may_change=True)
-    image_size: int | None = setting(
+    image_size: int = setting(
         None, "side of the training pictures in pixels, a power of two (default: the set's own "
         "when it is 32, else 256)", low=16, high=1024)
     test_split: float = setting(
@@ -57,7 +57,7 @@ class DataConfig:
 class ModelConfig:
     """Networks"""
 
-    width: int | None = setting(
+    width: int = setting(
         None, "channels of the first layer; the others scale with it (default: the paper's 64; "
         "24 for the sample)", low=1, high=1024)
 
@@ -77,24 +77,29 @@ class ObjectiveConfig:
 class OptimizerConfig:
     """Optimization"""
 
-    batch_size: int | None = setting(
+    batch_size: int = setting(
         None, "pictures a step, over all devices (default: 128 up to 64 px, else 16)", low=1)
-    epochs: float | None = setting(
+    epochs: float = setting(
         None, "passes over the training pictures (default: 200 up to 64 px, else 10; "
         "30 for the sample)", above=0, may_change=True)
-    max_steps: int | None = setting(None, "stop after this many steps, whatever `epochs`", low=1, may_change=True)
-    lr: float | None = setting(
+    max_steps: int | None = setting(
+        None, "stop after this many steps, whatever `epochs`", low=1,
+        may_change=True)
+    lr: float = setting(
         None, "learning rate of Adam for both networks (default: the paper's 2e-4; 1e-3 for the "
         "sample)", above=0, may_change=True)
     disc_lr: float | None = setting(
         None, "learning rate of the discriminator (default: `lr`)", above=0, may_change=True)
     beta1: float = setting(
         0.5, "Adam's decay of the first moment (\"reduced momentum\")", low=0, high=0.9999)
-    lr_decay: str | None = setting(
+    lr_decay: str = setting(
         None, "how the rates fall: by `lr_decay_rate` every `lr_decay_steps` steps (exponential), "
         "or whenever the training L1 has stopped falling (plateau); default: exponential "
-        "if `lr_decay_steps` is given, else plateau", choices=("exponential", "plateau", "none"), may_change=True)
-    lr_decay_rate: float = setting(0.1, "factor on the rates at a decay", above=0, high=1, may_change=True)
+        "if `lr_decay_steps` is given, else plateau", choices=("exponential", "plateau", "none"),
+        may_change=True)
+    lr_decay_rate: float = setting(
+        0.1, "factor on the rates at a decay", above=0, high=1,
+        may_change=True)
     lr_decay_steps: int | None = setting(
         None, "steps in which the rates fall by `lr_decay_rate`, smoothly", low=1, may_change=True)
     plateau_patience: int = setting(
@@ -105,28 +110,36 @@ class OptimizerConfig:
     precision: str = setting(
         "float32", "arithmetic: mixed_float16 is about twice as fast on a T4",
         choices=("float32", "mixed_float16", "mixed_bfloat16"))
-    jit_compile: bool = setting(False, "compile the step with XLA (slower on CPUs)", may_change=True)
+    jit_compile: bool = setting(
+        False, "compile the step with XLA (slower on CPUs)",
+        may_change=True)
 
 
 @dataclass(frozen=True)
 class RunConfig:
     """Run"""
 
-    workdir: str | None = setting(
+    workdir: str = setting(
         None, "folder of the run: config.json, checkpoints, TensorBoard logs, pictures (default: "
         "runs/<dataset>)", published=("checkpoints_path",), may_change=True)
     seed: int = setting(0, "fixes weights, order of the pictures, flips and dropout",
                         low=0, high=2**31 - 1)
-    checkpoint_minutes: float = setting(10.0, "minutes between checkpoints", above=0, may_change=True)
+    checkpoint_minutes: float = setting(
+        10.0, "minutes between checkpoints", above=0,
+        may_change=True)
     checkpoint_steps: int | None = setting(
         None, "steps between checkpoints, besides those by time", low=1,
         published=("save_interval",), may_change=True)
-    keep_checkpoints: int = setting(3, "how many of the newest checkpoints stay", low=1, may_change=True)
+    keep_checkpoints: int = setting(
+        3, "how many of the newest checkpoints stay", low=1,
+        may_change=True)
     log_steps: int = setting(20, "steps between TensorBoard scalars", low=1, may_change=True)
     eval_steps: int | None = setting(
         None, "steps between evaluations and picture grids (default: one epoch, at most 1000)",
         low=1, published=("log_interval",), may_change=True)
-    eval_examples: int = setting(1000, "test pictures in an evaluation during training", low=1, may_change=True)
+    eval_examples: int = setting(
+        1000, "test pictures in an evaluation during training", low=1,
+        may_change=True)
     grid_examples: int = setting(
         16, "test pictures in the grid of every evaluation", low=1, high=64,
         published=("samples_size",), may_change=True)
@@ -134,7 +147,10 @@ class RunConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """All settings of one training run."""
+    """All settings of one training run.
+
+    Settings whose default depends on the data set are None until `resolve`.
+    """
 
     data: DataConfig = DataConfig()
     model: ModelConfig = ModelConfig()

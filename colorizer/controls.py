@@ -11,8 +11,8 @@ raises its statistic; edits of several controls add up.
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
+import math
 
 SHIFT_RANGE = 100.0  # a*, b* units at amount 1
 Edit = tuple[float, float, float, float]  # half-turns, a*, b*, vividness

@@ -15,17 +15,19 @@ import json
 import logging
 import os
 from pathlib import Path
+from typing import Any
 import uuid
 
-import numpy as np
 from PIL import Image
+import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
 from colorizer.errors import UserError
-from colorizer.images import find_pictures, ImageError, is_gray, read_rgb, resize_and_crop
+from colorizer.images import ImageError, find_pictures, is_gray, read_rgb, resize_and_crop
 from colorizer.sources import (
-    ArraySource, AUTOTUNE, call_numpy, decode_rgb, FileSource, RecordSource, Source, Turns)
+    AUTOTUNE, ArraySource, FileSource, RecordSource, Source, Turns, call_numpy, decode_rgb
+)
 
 # Natural photographs that the scikit-image wheel carries: others it would download.
 SAMPLE_FILES = ("astronaut.png", "chelsea.png", "coffee.png", "motorcycle_left.png", "rocket.jpg")
@@ -187,9 +189,9 @@ def _load_sample(image_size: int | None) -> Dataset:
         border = rgb.shape[1] - SAMPLE_TEST_COLUMNS
         train += _tiles(rgb[:, :border], SAMPLE_STRIDE)
         test += _tiles(rgb[:, border:], SAMPLE_SIZE)
-    kept = [tiles[~is_gray(tiles)] for tiles in map(np.stack, (train, test))]
-    return Dataset("sample", SAMPLE_SIZE, *map(ArraySource, kept),
-                   gray_left_out=len(train) + len(test) - sum(map(len, kept)))
+    kept = [tiles[~is_gray(tiles)] for tiles in (np.stack(train), np.stack(test))]
+    return Dataset("sample", SAMPLE_SIZE, ArraySource(kept[0]), ArraySource(kept[1]),
+                   len(train) + len(test) - len(kept[0]) - len(kept[1]))
 
 
 def _tiles(rgb: np.ndarray, stride: int) -> list[np.ndarray]:
@@ -253,8 +255,8 @@ def _load_folder(
             "A folder must hold at least 2 readable colour pictures, one to train and one to test "
             f"on. Received: {name} with {len(splits[0])} to train and {len(splits[1])} to test "
             f"on, {gray} gray and {len(unreadable)} unreadable{first}")
-    return Dataset(name, image_size, *(FileSource(split, image_size) for split in splits),
-                   gray_left_out=gray, unreadable=unreadable)
+    train, test = (FileSource(split, image_size) for split in splits)
+    return Dataset(name, image_size, train, test, gray, unreadable)
 
 
 def _judge(paths: dict[str, Path], scan: _Scan) -> dict[str, str]:
@@ -320,7 +322,7 @@ def _hash_split(names: Sequence[str], test_split: float) -> list[bool]:
 class _Records:
     """Records [start, stop) of a split of a TensorFlow Datasets builder."""
 
-    builder: object
+    builder: Any
     split: str
     start: int
     stop: int
@@ -369,14 +371,14 @@ def _load_tfds(name: str, data_dir: str | None, image_size: int | None, test_spl
         if (len(train) + len(test)) * size * size * 3 <= ARRAY_BYTES:
             arrays = [_load_array(records, size, own == size) for records in (train, test)]
             kept = arrays[0][~is_gray(arrays[0])]
-            sources = [ArraySource(kept), ArraySource(arrays[1])]
+            sources: tuple[Source, Source] = ArraySource(kept), ArraySource(arrays[1])
         else:
             kept = np.setdiff1d(np.arange(len(train)), _gray_numbers(train, scan))
-            sources = [RecordSource(train.read, kept, size),
-                       RecordSource(test.read, np.arange(len(test)), size)]
+            sources = (RecordSource(train.read, kept, size),
+                       RecordSource(test.read, np.arange(len(test)), size))
         if not all(source.size for source in sources):
             raise ValueError(f"{len(kept)} colour pictures to train and {len(test)} to test on")
-    return Dataset(name, size, *sources, gray_left_out=len(train) - len(kept))
+    return Dataset(name, size, sources[0], sources[1], len(train) - len(kept))
 
 
 @contextlib.contextmanager
@@ -404,7 +406,7 @@ def _tfds_errors(name: str, folder: str) -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _tfds_splits(builder, test_split: float) -> tuple[_Records, _Records]:
+def _tfds_splits(builder: Any, test_split: float) -> tuple[_Records, _Records]:
     sizes = {name: split.num_examples for name, split in builder.info.splits.items()}
     if "train" not in sizes:
         raise ValueError(f"it has no `train` split but {list(sizes)}")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import csv
-import json
 from dataclasses import dataclass
+import json
 from pathlib import Path
 from typing import Callable, Iterable, Mapping
 

@@ -46,11 +46,13 @@ class _NumberParser(flags.ArgumentParser):
 
 def define_settings(flag_values: flags.FlagValues) -> None:
     """Defines one flag for each setting of `TrainConfig`, grouped by section."""
-    for section in dataclasses.fields(config_lib.TrainConfig):
-        part = section.default
+    config = config_lib.TrainConfig()
+    for section in dataclasses.fields(config):
+        part = getattr(config, section.name)
         for field in dataclasses.fields(part):
             define(field.name, field.default, _kind(str(field.type)), field.metadata["help"],
-                   part.__doc__, flag_values, published=field.metadata["published"])
+                   type(part).__doc__ or section.name, flag_values,
+                   published=field.metadata["published"])
 
 
 def define(

@@ -6,17 +6,17 @@ profiles are not applied: stored values are taken as sRGB.
 
 from __future__ import annotations
 
-import glob
-import os
-import re
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+import glob
 from math import ceil
+import os
 from pathlib import Path
+import re
+import uuid
 
-import numpy as np
 from PIL import Image, ImageDraw, ImageFont, UnidentifiedImageError
+import numpy as np
 
 MAX_PIXELS = 100_000_000
 GRAY_TOLERANCE = 2.0  # of 255: JPEG noise stays below, a faint sepia does not

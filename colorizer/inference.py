@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Sequence
 
 import keras
+from keras import ops
 import numpy as np
 import tensorflow as tf
-from keras import ops
 from tqdm import tqdm
 
 from colorizer import checkpoints, color, config as config_lib, images, networks

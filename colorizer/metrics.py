@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Mapping
 
 import numpy as np
-import tensorflow as tf
 from skimage import color as skcolor
+import tensorflow as tf
 
 RGB_RANGE = 255.0
 AB_TO_L_THRESHOLD = 2.2  # the released code: a, b span 220 units where L spans 100

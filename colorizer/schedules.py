@@ -32,7 +32,7 @@ class Decay:
     def factor(self, step: int) -> float:
         """The factor in (0, 1] on the rates for the step after `step` finished ones."""
         rate = self._config.lr_decay_rate
-        if self._config.lr_decay == "exponential":
+        if self._config.lr_decay == "exponential" and self._config.lr_decay_steps:
             decays = step / self._config.lr_decay_steps
         else:
             decays = float(self._plateaus)

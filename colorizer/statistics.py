@@ -11,8 +11,8 @@ import functools
 import math
 import sys
 
-import numpy as np
 from keras import ops
+import numpy as np
 
 from colorizer import color, controls
 

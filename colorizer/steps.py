@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import keras
-import tensorflow as tf
 from keras import ops
+import tensorflow as tf
 
 from colorizer import color, config as config_lib, losses, networks
 

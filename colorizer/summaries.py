@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Mapping
 
 import numpy as np
-import tensorflow as tf
 from tensorboard.plugins.hparams import api as hparams
+import tensorflow as tf
 
 from colorizer import config as config_lib, images
 

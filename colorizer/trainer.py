@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 import os
+from pathlib import Path
 import sys
 import time
-from pathlib import Path
 from typing import Any
 
+from absl import logging
 import numpy as np
 import tensorflow as tf
-from absl import logging
 from tqdm import tqdm
 
 from colorizer import (
     checkpoints, color, config as config_lib, data, evaluation, inference, schedules, steps,
-    summaries)
+    summaries
+)
 
 EVAL_STEPS = (100, 1000)  # at least and at most between evaluations; else one epoch
 EVAL_BATCH = 64
@@ -65,15 +66,15 @@ class Trainer:
         self.decay.restore(manifest["loop"]["decay"])
         return True
 
-    def train(self) -> evaluation.Evaluation | None:
-        """Trains to the last step; returns the last evaluation, None if there was nothing to do."""
+    def train(self) -> evaluation.Evaluation:
+        """Trains the steps that are left, at least one; returns the evaluation after the last."""
         self.summaries = summaries.Summaries(self.workdir)
         self.summaries.settings(self.config, self.step)
         eval_steps = self.config.run.eval_steps or int(
             np.clip(self.steps_per_epoch, *EVAL_STEPS))
         batches = iter(self._batches())
         pending: list[dict[str, Any]] = []
-        last_save, result = time.monotonic(), None
+        last_save = time.monotonic()
         self.train_step.set_rates(self.decay.factor(self.step))
         with self._progress() as progress:
             while self.step < self.total_steps:

@@ -7,8 +7,8 @@ from pathlib import Path
 import shutil
 import socket
 
-import numpy as np
 from PIL import Image
+import numpy as np
 import pytest
 import skimage.data
 import tensorflow as tf

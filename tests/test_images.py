@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 import struct
 import zlib
-from pathlib import Path
 
+from PIL import Image
 import numpy as np
 import pytest
-from PIL import Image
 
 from colorizer import images
 from colorizer.images import ImageError

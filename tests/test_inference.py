@@ -1,7 +1,7 @@
 """Colours for pictures of any size."""
 
-import numpy as np
 from PIL import Image
+import numpy as np
 import pytest
 from skimage import color as skcolor
 

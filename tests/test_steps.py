@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from colorizer import config as config_lib
-from colorizer import steps
+from colorizer import config as config_lib, steps
 
 
 def tiny_config(**changes):
