@@ -40,7 +40,7 @@ def main(argv: list[str]) -> None:
     dataset = data.load_dataset(
         config.data.dataset, data_dir=values.data_dir or config.data.data_dir,
         image_size=config.data.image_size, test_split=config.data.test_split,
-        seed=config.run.seed, workdir=str(workdir))
+        workdir=str(workdir))
     result = evaluation.evaluate(
         colorizer.colorize_rgb8, dataset.test_batches(BATCH, examples))
     print(f"{workdir} on the test pictures of {dataset.name}:\n{result.text()}")

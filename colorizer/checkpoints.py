@@ -13,8 +13,10 @@ import json
 import os
 from pathlib import Path
 import shutil
+import struct
 from typing import Any, Callable, Mapping
 import zipfile
+import zlib
 
 from absl import logging
 import keras
@@ -27,6 +29,9 @@ MANIFEST = "manifest.json"
 STATE = "state"
 WEIGHTS = "generator.npz"
 _PREFIX, _TEMPORARY = "ckpt-", "tmp-"
+# What zipfile and NumPy raise for a file that is no .npz or a damaged one.
+_UNREADABLE = (OSError, ValueError, EOFError, TypeError, KeyError, NotImplementedError,
+               RuntimeError, MemoryError, struct.error, zlib.error, zipfile.BadZipFile)
 
 
 class CheckpointError(UserError):
@@ -65,12 +70,15 @@ class Checkpoints:
         """
         final = self.folder / f"{_PREFIX}{step:08d}"
         temporary = self.folder / f"{_TEMPORARY}{step:08d}-{os.getpid()}"
+        # In a container every process has the same number, so a killed save's folder may be there.
+        shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
         self._checkpoint.write(str(temporary / STATE))
         save_weights(self._inference_weights(), temporary / WEIGHTS)
         digests = {path.name: _sha256(path) for path in sorted(temporary.iterdir())}
         manifest = {"step": step, "loop": dict(loop), "sha256": digests,
                     "config": json.loads(config)}
+        manifest["manifest_sha256"] = _manifest_digest(manifest)
         (temporary / MANIFEST).write_text(json.dumps(manifest, indent=1))
         for path in [*temporary.iterdir(), temporary]:
             _sync(path)
@@ -100,20 +108,26 @@ class Checkpoints:
                     IndexError) as error:
                 logging.warning("skipping damaged checkpoint %s: %s", folder, error)
                 continue
-            for leftover in self.folder.glob(_TEMPORARY + "*"):
-                shutil.rmtree(leftover)
+            self._sweep()
             return manifest
         if candidates:
             raise CheckpointError(
                 f"none of the {len(candidates)} checkpoints in {self.folder} can be loaded; they "
                 "are left as they are. Give another --workdir to start afresh")
+        self._sweep()
         return None
+
+    def _sweep(self) -> None:
+        """Removes what killed saves left."""
+        for leftover in self.folder.glob(_TEMPORARY + "*"):
+            shutil.rmtree(leftover)
 
 
 def list_checkpoints(folder: Path) -> list[Path]:
     """The checkpoint folders in `folder`, newest first."""
-    found = [path for path in Path(folder).glob(_PREFIX + "*") if path.is_dir()]
-    return sorted(found, key=lambda path: path.name, reverse=True)
+    found = {int(path.name.removeprefix(_PREFIX)): path for path in Path(folder).glob(_PREFIX + "*")
+             if path.name.removeprefix(_PREFIX).isdecimal() and path.is_dir()}
+    return [found[step] for step in sorted(found, reverse=True)]
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
@@ -124,6 +138,8 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """
     try:
         manifest = json.loads((folder / MANIFEST).read_text())
+        if manifest.pop("manifest_sha256") != _manifest_digest(manifest):
+            raise CheckpointError(f"{folder / MANIFEST} does not match its own SHA-256")
         digests = manifest["sha256"]
         for name, digest in digests.items():
             if _sha256(folder / name) != digest:
@@ -165,7 +181,7 @@ def load_weights(model: keras.Model, path: Path) -> None:
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+    except _UNREADABLE as error:
         raise CheckpointError(f"weights cannot be read. Received: {path}: {error}")
     wanted = {variable.path: tuple(variable.shape) for variable in model.weights}
     found = {name: array.shape for name, array in arrays.items()}
@@ -176,12 +192,19 @@ def load_weights(model: keras.Model, path: Path) -> None:
         raise CheckpointError(
             f"the weights in {path} are not this model's: {len(names)} differ, the first is {name} "
             f"({found.get(name, 'absent')} in the file, {wanted.get(name, 'absent')} in the model)")
+    for name, array in arrays.items():
+        if array.dtype.kind != "f" or not np.isfinite(array).all():
+            raise CheckpointError(f"weights must be finite floats. Received: {path}: {name}")
     for variable in model.weights:
         variable.assign(arrays[variable.path])
 
 
 def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _manifest_digest(manifest: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
 
 
 def _sync(path: Path) -> None:

@@ -159,6 +159,10 @@ class TrainConfig:
     run: RunConfig = RunConfig()
 
     def __post_init__(self):
+        for section in dataclasses.fields(self):
+            part = getattr(self, section.name)
+            for field in dataclasses.fields(part):
+                _check_kind(field, getattr(part, field.name))
         for name, value, rule in self.settings():
             _check(name, value, rule)
         size = self.data.image_size
@@ -249,11 +253,26 @@ def read_config(workdir: Path) -> TrainConfig:
         ConfigError: there is no `config.json`, or it cannot be read.
     """
     try:
-        return TrainConfig.from_json((workdir / "config.json").read_text())
+        return TrainConfig.from_json((workdir / "config.json").read_text(encoding="utf-8"))
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"config.json must be text in UTF-8. Received: {error}")
     except OSError as error:
         raise ConfigError(
             f"`workdir` must be the folder of a run, with a config.json ({error.strerror}). "
             f"Received: workdir={workdir}")
+
+
+_KINDS: dict[str, Any] = {"bool": bool, "int": int, "float": (int, float), "str": str}
+
+
+def _check_kind(field: dataclasses.Field, value: Any) -> None:
+    """Refuses what a hand-edited config.json may hold: the flags check this on their own."""
+    kind = str(field.type).split("|")[0].strip()
+    if value is None and field.default is None:
+        return
+    if not isinstance(value, _KINDS[kind]) or (isinstance(value, bool) and kind != "bool"):
+        raise ConfigError(f"`{field.name}` must be of type {kind}. "
+                          f"Received: {field.name}={value!r}")
 
 
 def _check(name: str, value: Any, rule: Any) -> None:

@@ -59,6 +59,7 @@ class Dataset:
         test: The test pictures.
         gray_left_out: Number of pictures without colour that are in neither split.
         unreadable: (path, reason) of each picture file that cannot be read.
+        scan: What was found out about the pictures by looking at each.
     """
 
     name: str
@@ -67,6 +68,12 @@ class Dataset:
     test: Source
     gray_left_out: int = 0
     unreadable: list[tuple[str, str]] = field(default_factory=list)
+    scan: Scan | None = None
+
+    def save_scan(self, workdir: str) -> None:
+        """Keeps in a run's folder what was found out about the pictures, for its next start."""
+        if self.scan:
+            self.scan.save(workdir)
 
     @property
     def train_size(self) -> int:
@@ -135,7 +142,7 @@ def _finish(batches: tf.data.Dataset) -> tf.data.Dataset:
 
 def load_dataset(
     name: str, *, data_dir: str | None = None, image_size: int | None = None,
-    test_split: float = 0.1, seed: int = 0, workdir: str | None = None,
+    test_split: float = 0.1, workdir: str | None = None,
 ) -> Dataset:
     """Finds the pictures.
 
@@ -146,9 +153,7 @@ def load_dataset(
         image_size: Side of the pictures in pixels; by default the data set's own if all are
             square and of 16, 32 or 64 px, else 256.
         test_split: Share of the pictures to test on where no split is given, in (0, 1).
-        seed: Of the run. No split depends on it: a model must not be tested with another seed on
-            pictures it was trained on.
-        workdir: Folder that keeps what was found out about the pictures; by default nowhere.
+        workdir: Folder of a run that may know these pictures already (`Dataset.save_scan`).
 
     Returns:
         The data set. Gray pictures are left out, but not of the test split of a TensorFlow
@@ -157,11 +162,10 @@ def load_dataset(
     Raises:
         DatasetError: There is no such data set, or too little in it.
     """
-    del seed
     if not 0 < test_split < 1 or (image_size is not None and image_size < 1):
         raise DatasetError("`test_split` must be in (0, 1) and `image_size` at least 1. Received: "
                            f"test_split={test_split}, image_size={image_size}")
-    scan = _Scan(workdir)
+    scan = Scan(workdir)
     folder = Path(name).expanduser()
     if name == "sample":
         return _load_sample(image_size)
@@ -201,31 +205,36 @@ def _tiles(rgb: np.ndarray, stride: int) -> list[np.ndarray]:
             for left in range(0, width - SAMPLE_SIZE + 1, stride)]
 
 
-class _Scan:
+class Scan:
     """What is known about pictures that were looked at before, kept in `workdir`/scan.json."""
 
     def __init__(self, workdir: str | None):
         self._path = Path(workdir) / SCAN_FILE if workdir else None
+        self._found: dict = {}
 
     def read(self, section: str) -> dict:
-        """Returns what `write` stored; nothing if that is missing or damaged."""
+        """Returns what `save` stored; nothing if that is missing or damaged."""
         try:
             return dict(json.loads(self._path.read_text())[section]) if self._path else {}
         except (OSError, ValueError, KeyError, TypeError):
             return {}
 
     def write(self, section: str, known: dict) -> None:
-        """Replaces the file. It holds one section: a run has one data set."""
-        if not self._path:
+        """Keeps it for `save`. There is one section: a run has one data set."""
+        self._found = {section: known}
+
+    def save(self, workdir: str) -> None:
+        """Replaces the file in a run's folder, if anything new was found out."""
+        if not self._found:
             return
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self._path.with_name(f".{uuid.uuid4().hex}.tmp")
-        temporary.write_text(json.dumps({section: known}))
-        os.replace(temporary, self._path)
+        path = Path(workdir) / SCAN_FILE
+        temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
+        temporary.write_text(json.dumps(self._found))
+        os.replace(temporary, path)
 
 
 def _load_folder(
-    name: str, folder: Path, image_size: int, test_split: float, scan: _Scan
+    name: str, folder: Path, image_size: int, test_split: float, scan: Scan
 ) -> Dataset:
     parts = [folder / part for part in TEST_FOLDERS if (folder / part).is_dir()][:1]
     if parts and (folder / "train").is_dir():
@@ -256,10 +265,10 @@ def _load_folder(
             f"on. Received: {name} with {len(splits[0])} to train and {len(splits[1])} to test "
             f"on, {gray} gray and {len(unreadable)} unreadable{first}")
     train, test = (FileSource(split, image_size) for split in splits)
-    return Dataset(name, image_size, train, test, gray, unreadable)
+    return Dataset(name, image_size, train, test, gray, unreadable, scan)
 
 
-def _judge(paths: dict[str, Path], scan: _Scan) -> dict[str, str]:
+def _judge(paths: dict[str, Path], scan: Scan) -> dict[str, str]:
     """Says of each picture "colour", "gray", or why it cannot be read.
 
     Args:
@@ -352,7 +361,7 @@ class _Records:
 
 
 def _load_tfds(name: str, data_dir: str | None, image_size: int | None, test_split: float,
-               scan: _Scan) -> Dataset:
+               scan: Scan) -> Dataset:
     import tensorflow_datasets as tfds
 
     folder = os.path.expanduser(data_dir or tfds.core.constants.DATA_DIR)
@@ -378,7 +387,8 @@ def _load_tfds(name: str, data_dir: str | None, image_size: int | None, test_spl
                        RecordSource(test.read, np.arange(len(test)), size))
         if not all(source.size for source in sources):
             raise ValueError(f"{len(kept)} colour pictures to train and {len(test)} to test on")
-    return Dataset(name, size, sources[0], sources[1], len(train) - len(kept))
+    return Dataset(
+        name, size, sources[0], sources[1], gray_left_out=len(train) - len(kept), scan=scan)
 
 
 @contextlib.contextmanager
@@ -432,7 +442,7 @@ def _load_array(records: _Records, size: int, as_it_is: bool) -> np.ndarray:
     return pictures
 
 
-def _gray_numbers(records: _Records, scan: _Scan) -> list[int]:
+def _gray_numbers(records: _Records, scan: Scan) -> list[int]:
     """Finds the gray pictures among the records, which takes decoding each once."""
     def judge(encoded: tf.Tensor) -> tf.Tensor:
         return tf.ensure_shape(

@@ -107,7 +107,9 @@ def parse(argv: Sequence[str], flag_values: flags.FlagValues, usage: str) -> lis
     try:
         expanded = flag_values.read_flags_from_files(list(argv), force_gnu=True)
         return flag_values(normalize(expanded, flag_values))[1:]
-    except flags.Error as error:
+    except UnicodeDecodeError as error:
+        fail(f"a flagfile must be text in UTF-8. Received: {error}")
+    except (flags.Error, ValueError) as error:  # absl: ValueError for --noaugment=3
         fail(str(error).splitlines()[0])
 
 

@@ -198,8 +198,14 @@ def open_workdir(config: config_lib.TrainConfig) -> None:
     os.replace(temporary, path)
 
 
-def run(config: config_lib.TrainConfig) -> None:
+def run(
+    config: config_lib.TrainConfig, strategy: tf.distribute.Strategy | None = None
+) -> None:
     """Trains, or goes on training, the run that `config` describes; prints where the results are.
+
+    Args:
+        config: as the user gave it.
+        strategy: over the devices; default: all local ones.
 
     Raises:
         UserError: what the user can mend: data, settings, a folder of another run.
@@ -210,11 +216,12 @@ def run(config: config_lib.TrainConfig) -> None:
         "runs", os.path.basename(config.data.dataset.rstrip("/")))
     dataset = data.load_dataset(
         config.data.dataset, data_dir=config.data.data_dir, image_size=config.data.image_size,
-        test_split=config.data.test_split, seed=config.run.seed, workdir=workdir)
+        test_split=config.data.test_split, workdir=workdir)
     config = config.resolve(dataset.image_size).replace(workdir=workdir)
     open_workdir(config)
+    dataset.save_scan(workdir)
     _report(dataset)
-    trainer = Trainer(config, dataset)
+    trainer = Trainer(config, dataset, strategy)
     resumed = trainer.resume()
     if trainer.step >= trainer.total_steps:
         print(f"{workdir} is finished: {trainer.step} of {trainer.total_steps} steps. To extend "

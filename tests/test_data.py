@@ -359,11 +359,13 @@ def test_gray_and_damaged_pictures_are_left_out_and_accounted_for(tmp_path):
 
 def test_a_scan_is_not_repeated_for_unchanged_files(tmp_path, monkeypatch):
     folder, workdir = tmp_path / "in", str(tmp_path / "run")
+    os.mkdir(workdir)
     for number in range(5):
         write(folder / f"{number}.png", picture(COLOURS[number]))
     write(folder / "gray.png", picture((9, 9, 9)))
     (folder / "bad.png").write_bytes(b"")
     first = data.load_dataset(str(folder), workdir=workdir)
+    first.save_scan(workdir)
     read = []
     monkeypatch.setattr(data, "read_rgb", lambda path: read.append(path.name) or picture((9, 9, 9)))
     again = data.load_dataset(str(folder), workdir=workdir)
@@ -382,6 +384,7 @@ def test_a_damaged_scan_file_is_made_anew(tmp_path, text):
         write(tmp_path / "in" / f"{number}.png", picture(COLOURS[number]))
     (tmp_path / "scan.json").write_text(text)
     dataset = data.load_dataset(str(tmp_path / "in"), workdir=str(tmp_path))
+    dataset.save_scan(str(tmp_path))
     assert dataset.train_size + dataset.test_size == 3
     assert len(json.loads((tmp_path / "scan.json").read_text())["files"]) == 3
     assert len(list(tmp_path.iterdir())) == 2
@@ -551,6 +554,7 @@ def test_the_gray_records_of_a_stream_are_looked_for_once(tfds_dir, monkeypatch,
     monkeypatch.setattr(data, "ARRAY_BYTES", 0)
     options = dict(data_dir=tfds_dir, image_size=16, workdir=str(tmp_path))
     first = data.load_dataset("tiny_photos/validated", **options)
+    first.save_scan(str(tmp_path))
     monkeypatch.setattr(data, "is_gray", None)
     again = data.load_dataset("tiny_photos/validated", **options)
     assert again.gray_left_out == first.gray_left_out == 5

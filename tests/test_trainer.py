@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+from tensorboard.util import tensor_util
 
 from colorizer import checkpoints, config as config_lib, data, trainer
 
@@ -15,14 +16,19 @@ def config(workdir, **changes):
     return config_lib.TrainConfig().replace(**{**TINY, "workdir": str(workdir), **changes})
 
 
+@pytest.fixture
+def run(one_replica):
+    return lambda settings: trainer.run(settings, one_replica)
+
+
 def final_weights(workdir):
     newest = checkpoints.newest_readable(workdir / "checkpoints")
     with np.load(newest / checkpoints.WEIGHTS) as arrays:
         return {name: arrays[name] for name in arrays.files}
 
 
-def test_a_run_leaves_config_checkpoint_grid_and_logs(tmp_path, capsys):
-    trainer.run(config(tmp_path, max_steps=4, eval_steps=2))
+def test_a_run_leaves_config_checkpoint_grid_and_logs(run, tmp_path, capsys):
+    run(config(tmp_path, max_steps=4, eval_steps=2))
     assert json.loads((tmp_path / "config.json").read_text())["data"]["image_size"] == 32
     assert [p.name for p in checkpoints.list_checkpoints(tmp_path / "checkpoints")] == [
         "ckpt-00000004"]
@@ -42,10 +48,10 @@ def test_a_run_leaves_config_checkpoint_grid_and_logs(tmp_path, capsys):
     assert [event.step for event in events.Tensors("train/generator/l1")] == [2, 4]
 
 
-def test_a_stopped_run_goes_on_to_the_same_bits(tmp_path, capsys):
-    trainer.run(config(tmp_path / "whole", max_steps=6, ema_decay=0.9))
-    trainer.run(config(tmp_path / "parts", max_steps=3, ema_decay=0.9))
-    trainer.run(config(tmp_path / "parts", max_steps=6, ema_decay=0.9))
+def test_a_stopped_run_goes_on_to_the_same_bits(run, tmp_path, capsys):
+    run(config(tmp_path / "whole", max_steps=6, ema_decay=0.9))
+    run(config(tmp_path / "parts", max_steps=3, ema_decay=0.9))
+    run(config(tmp_path / "parts", max_steps=6, ema_decay=0.9))
     assert "going on after step 3 of 6" in capsys.readouterr().out
     whole, parts = final_weights(tmp_path / "whole"), final_weights(tmp_path / "parts")
     assert whole.keys() == parts.keys()
@@ -53,35 +59,34 @@ def test_a_stopped_run_goes_on_to_the_same_bits(tmp_path, capsys):
         np.testing.assert_array_equal(whole[name], parts[name], err_msg=name)
 
 
-def test_a_finished_run_says_so_and_how_to_extend_it(tmp_path, capsys):
-    trainer.run(config(tmp_path, max_steps=2))
+def test_a_finished_run_says_so_and_how_to_extend_it(run, tmp_path, capsys):
+    run(config(tmp_path, max_steps=2))
     capsys.readouterr()
-    trainer.run(config(tmp_path, max_steps=2))
+    run(config(tmp_path, max_steps=2))
     out = capsys.readouterr().out
     assert "finished: 2 of 2 steps" in out and "--epochs" in out
 
 
-def test_a_folder_of_another_run_is_refused_by_the_flags_that_differ(tmp_path):
-    trainer.run(config(tmp_path, max_steps=1))
+def test_a_folder_of_another_run_is_refused_by_the_flags_that_differ(run, tmp_path):
+    run(config(tmp_path, max_steps=1))
     before = (tmp_path / "config.json").read_text()
     with pytest.raises(config_lib.ConfigError, match="--width was 2, now 4"):
-        trainer.run(config(tmp_path, max_steps=2, width=4))
+        run(config(tmp_path, max_steps=2, width=4))
     assert (tmp_path / "config.json").read_text() == before
 
 
-def test_a_missing_data_set_leaves_no_folder(tmp_path):
+def test_a_missing_data_set_leaves_no_folder(run, tmp_path):
     with pytest.raises(data.DatasetError):
-        trainer.run(config(tmp_path / "run", dataset=str(tmp_path / "nowhere")))
+        run(config(tmp_path / "run", dataset=str(tmp_path / "nowhere")))
     assert not (tmp_path / "run").exists()
 
 
-def test_exponential_decay_is_restored_on_resume(tmp_path):
+def test_exponential_decay_is_restored_on_resume(run, tmp_path):
     changes = dict(lr=1e-3, lr_decay="exponential", lr_decay_steps=2, lr_decay_rate=0.5)
-    trainer.run(config(tmp_path, max_steps=2, **changes))
-    trainer.run(config(tmp_path, max_steps=4, **changes))
+    run(config(tmp_path, max_steps=2, **changes))
+    run(config(tmp_path, max_steps=4, **changes))
     events = EventAccumulator(str(tmp_path / "tensorboard"))
     events.Reload()
-    from tensorboard.util import tensor_util
     values = [float(tensor_util.make_ndarray(event.tensor_proto))
               for event in events.Tensors("train/learning_rate_factor")]
     np.testing.assert_allclose(values, [0.5, 0.25], rtol=1e-6)

@@ -1,0 +1,86 @@
+"""evaluate.py and colorize.py as a user runs them: their refusals and exit statuses."""
+
+import csv
+import json
+import pathlib
+import subprocess
+import sys
+
+from PIL import Image
+import pytest
+
+from colorizer import config as config_lib, trainer
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def workdir(tmp_path_factory, one_replica):
+    workdir = tmp_path_factory.mktemp("run")
+    trainer.run(config_lib.TrainConfig().replace(
+        dataset="sample", width=2, batch_size=8, max_steps=1, eval_examples=4, grid_examples=2,
+        workdir=str(workdir)), one_replica)
+    return workdir
+
+
+def program(*arguments, cwd=None):
+    return subprocess.run(
+        [sys.executable, str(ROOT / arguments[0]), *map(str, arguments[1:])], capture_output=True,
+        text=True, cwd=cwd or ROOT)
+
+
+def test_evaluate_prints_and_writes_the_table_beside_the_gray_baseline(workdir):
+    result = program("evaluate.py", f"--workdir={workdir}")
+    assert result.returncode == 0, result.stderr
+    assert "gray baseline" in result.stdout and "59 test pictures" in result.stdout
+    written = json.loads((workdir / "results" / "results.json").read_text())
+    with open(workdir / "results" / "results.csv") as file:
+        rows = {row["row"]: row for row in csv.DictReader(file)}
+    assert list(rows) == ["gray baseline", "model"] == list(written["rows"])
+    for metric in ("mae_rgb", "acc2_rgb", "acc5_rgb", "acc2_lab", "acc5_lab", "psnr", "ssim",
+                   "delta_e", "colorfulness", "colorfulness_ratio"):
+        assert float(rows["model"][metric]) == pytest.approx(written["rows"]["model"][metric])
+    assert rows["gray baseline"]["colorfulness_ratio"].startswith("0.00")
+    width, height = Image.open(workdir / "results" / "results.png").size
+    assert width > 300 and height > 300
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (["evaluate.py"], "workdir"),
+    (["evaluate.py", "--workdir=nowhere"], "nowhere"),
+    (["evaluate.py", "--workdir=configs"], "config.json"),
+    (["evaluate.py", "--examples=0", "--workdir=nowhere"], "examples"),
+    (["colorize.py", "--workdir=nowhere", "a.png"], "nowhere"),
+    (["colorize.py", "a.png"], "workdir"),
+    (["colorize.py", "--workdir=nowhere"], "pictures"),
+    (["train.py", "--dataset=./nowhere"], "./nowhere"),
+    (["train.py", "--dataset=sample", "--image_size=64"], "image_size"),
+])
+def test_what_the_user_can_mend_ends_in_one_line_and_status_2(tmp_path, arguments, words):
+    result = program(*arguments, cwd=tmp_path)
+    assert result.returncode == 2
+    assert words in result.stderr.splitlines()[-1]
+    assert "Traceback" not in result.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_colorize_names_what_failed_and_exits_1(workdir, tmp_path):
+    Image.new("RGB", (30, 20), (80, 90, 100)).save(tmp_path / "good.jpg")
+    (tmp_path / "bad.jpg").write_text("no picture")
+    result = program("colorize.py", f"--workdir={workdir}", tmp_path, "--output", tmp_path / "out")
+    assert result.returncode == 1
+    assert "bad.jpg" in result.stderr and "1 pictures coloured" in result.stdout
+    assert Image.open(tmp_path / "out" / "good.jpg").size == (30, 20)
+
+
+def test_training_on_a_folder_with_damaged_pictures_names_them(tmp_path, one_replica, capsys,
+                                                               caplog):
+    for index in range(6):
+        Image.new("RGB", (40, 40), (40 * index, 90, 200 - 30 * index)).save(
+            tmp_path / f"{index}.png")
+    (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
+    trainer.run(config_lib.TrainConfig().replace(
+        dataset=str(tmp_path), image_size=16, width=2, batch_size=2, max_steps=1, eval_examples=1,
+        grid_examples=1, workdir=str(tmp_path / "run")), one_replica)
+    assert "1 unreadable ones skipped" in capsys.readouterr().out
+    assert "broken.png" in caplog.text

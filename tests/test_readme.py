@@ -1,0 +1,92 @@
+"""Every command of the README runs, in its order, with tiny settings where it would take long."""
+
+import pathlib
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+
+from PIL import Image
+import numpy as np
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+TINY = ["--width=2", "--batch_size=4", "--max_steps=2", "--eval_examples=4", "--grid_examples=2"]
+
+
+def commands():
+    blocks = re.findall(r"```bash\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    return [line for block in blocks for line in block.strip().splitlines()]
+
+
+def tiny(command, pictures):
+    """The words of a README command, with the long ones shortened and its pictures ours."""
+    words = shlex.split(command)
+    words = [word.replace("/path/to/pictures", str(pictures)) for word in words]
+    if words[1] == "train.py":
+        words = [word.replace("cifar10", str(pictures)) if word.startswith("--dataset") else word
+                 for word in words]
+        if "--dataset" in words:
+            words[words.index("--dataset") + 1] = str(pictures)
+        sample = "--dataset=sample" in words
+        words += TINY + ([] if sample else [f"--dataset={pictures}", "--image_size=32"])
+        if not any(word.startswith(("--workdir", "--checkpoints-path")) for word in words):
+            words.append("--workdir=runs/" + ("sample" if sample else "cifar10"))
+    return words
+
+
+def test_readme_names_the_programs_that_exist():
+    for command in commands():
+        words = shlex.split(command)
+        if words[0].startswith("python"):
+            assert (ROOT / words[1]).exists(), command
+        for word in words:
+            if word.startswith("--flagfile="):
+                assert (ROOT / word.partition("=")[2]).exists(), command
+
+
+@pytest.mark.slow
+def test_every_command_of_the_readme_runs(tmp_path):
+    here = tmp_path / "clone"
+    shutil.copytree(ROOT, here, ignore=shutil.ignore_patterns(".git", ".venv", "runs"))
+    pictures = tmp_path / "pictures"
+    rng = np.random.default_rng(0)
+    for folder, count in ((pictures, 12), (here / "folder", 1), (here / "scans", 1)):
+        folder.mkdir()
+        for index in range(count):
+            low = rng.integers(0, 256, (4, 4, 3)).astype(np.uint8)
+            Image.fromarray(low).resize((40, 48), Image.Resampling.BICUBIC).save(
+                folder / f"{folder.name}{index}.png")
+    Image.open(here / "folder" / "folder0.png").save(here / "photo.jpg")
+
+    for command in commands():
+        words = shlex.split(command)
+        if words[0] in ("pip", "tensorboard") or "quickstart.py" in words:
+            continue  # the environment that runs this test; a server; CI runs it itself
+        if "train_step.py" in command:
+            continue  # tests/test_benchmarks.py
+        shutil.rmtree(here / "runs/cifar10", ignore_errors=True) if (
+            "--dataset" in command and "train.py" in command) else None
+        result = subprocess.run([sys.executable, *tiny(command, pictures)[1:]], cwd=here,
+                                capture_output=True, text=True)
+        assert result.returncode == 0, f"{command}\n{result.stdout}\n{result.stderr}"
+    assert Image.open(here / "colorized" / "photo.jpg").size == (40, 48)
+    assert {path.name for path in (here / "out").iterdir()} == {"folder0.png", "scans0.png"}
+    assert (here / "runs/cifar10/results/results.png").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("flagfile", sorted(path.name for path in (ROOT / "configs").iterdir()))
+def test_every_flagfile_runs_two_steps(tmp_path, flagfile):
+    rng = np.random.default_rng(0)
+    for index in range(8):
+        low = rng.integers(0, 256, (4, 4, 3)).astype(np.uint8)
+        Image.fromarray(low).resize((64, 64), Image.Resampling.BICUBIC).save(
+            tmp_path / f"{index}.png")
+    result = subprocess.run(
+        [sys.executable, "train.py", f"--flagfile=configs/{flagfile}", *TINY,
+         f"--dataset={tmp_path}", "--image_size=32", f"--workdir={tmp_path / 'run'}"],
+        cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert "2 steps of 4 pictures" in result.stdout
