@@ -171,9 +171,9 @@ def scaled_lab_to_rgb8(l_scaled, ab_scaled):
         ab_scaled: float [..., 2] in [-1, 1].
 
     Returns:
-        uint8 [..., 3], sRGB.
+        uint8 [..., 3], sRGB; colours outside the gamut are mapped into it at their L* and hue.
     """
-    rgb = lab_to_rgb(join_scaled(l_scaled, ab_scaled))
+    rgb = lab_to_rgb(to_gamut(join_scaled(l_scaled, ab_scaled)))
     return ops.cast(ops.round(rgb * 255.0), "uint8")
 
 

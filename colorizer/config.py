@@ -14,6 +14,7 @@ import math
 from pathlib import Path
 from typing import Any
 
+from colorizer import controls
 from colorizer.errors import UserError
 
 
@@ -74,6 +75,46 @@ class ObjectiveConfig:
 
 
 @dataclass(frozen=True)
+class _ControlsBase:
+    """Controls"""
+
+    conditional: bool = setting(
+        False, "train one model that obeys any target given when it colours")
+    condition: str = setting(
+        "both", "which networks of a conditional model see the control vector",
+        choices=("generator", "discriminator", "both"))
+    unconditional_share: float = setting(
+        0.25, "share of the training pictures with no target, so that natural colouring is kept",
+        low=0, high=1)
+    l1_target: str = setting(
+        "retargeted", "what a conditional model's L1 compares with: the original moved to the "
+        "targets, or as it is", choices=("retargeted", "original"))
+    hue_mean: str = setting(
+        "circular", "how the hue of a picture is averaged: circular, weighted by chroma; linear "
+        "is the published term, which breaks at the wrap", choices=("circular", "linear"))
+
+    def desired(self) -> dict[str, float]:
+        """The fixed targets that were asked for, by control."""
+        values = {name: getattr(self, f"desired_{name}") for name in controls.NAMES}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def weights(self) -> dict[str, float]:
+        """The weight of each control's loss."""
+        return {name: getattr(self, f"{name}_weight") for name in controls.NAMES}
+
+
+ControlsConfig: Any = dataclasses.make_dataclass(
+    "ControlsConfig",
+    [(f"desired_{control.name}", "float | None", setting(
+        None, f"fixed target of training: {control.help}", low=0, high=1))
+     for control in controls.CONTROLS]
+    + [(f"{control.name}_weight", "float", setting(
+        1.0, f"weight of |mean {control.name} - target| in the generator's loss", low=0))
+       for control in controls.CONTROLS],
+    bases=(_ControlsBase,), frozen=True, namespace={"__doc__": _ControlsBase.__doc__})
+
+
+@dataclass(frozen=True)
 class OptimizerConfig:
     """Optimization"""
 
@@ -105,8 +146,8 @@ class OptimizerConfig:
     plateau_patience: int = setting(
         10, "epochs without a lower training L1 before a plateau decay", low=1, may_change=True)
     ema_decay: float = setting(
-        0.0, "average the generator's weights over steps with this factor and colour with the "
-        "average (0: off, as in the paper)", low=0, high=0.99999)
+        None, "average the generator's weights over steps with this factor and colour with the "
+        "average (default: 0, off, as in the paper; 0.99 for the sample)", low=0, high=0.99999)
     precision: str = setting(
         "float32", "arithmetic: mixed_float16 is about twice as fast on a T4",
         choices=("float32", "mixed_float16", "mixed_bfloat16"))
@@ -155,6 +196,7 @@ class TrainConfig:
     data: DataConfig = DataConfig()
     model: ModelConfig = ModelConfig()
     objective: ObjectiveConfig = ObjectiveConfig()
+    controls: ControlsConfig = ControlsConfig()
     optimizer: OptimizerConfig = OptimizerConfig()
     run: RunConfig = RunConfig()
 
@@ -176,6 +218,11 @@ class TrainConfig:
         if self.optimizer.lr_decay == "exponential" and not self.optimizer.lr_decay_steps:
             raise ConfigError(
                 "lr_decay=exponential needs `lr_decay_steps`. Received: lr_decay_steps=None")
+        desired = self.controls.desired()
+        if self.controls.conditional and desired:
+            raise ConfigError(
+                "a conditional model is given its targets when it colours, a fixed one when it is "
+                f"trained: not both. Received: conditional=True, {', '.join(desired)}")
         if self.objective.adversarial_weight == 0 and self.objective.l1_weight == 0:
             raise ConfigError(
                 "one of `adversarial_weight` and `l1_weight` must be above 0. Received: both 0")
@@ -206,6 +253,7 @@ class TrainConfig:
             "epochs": 30 if sample else 200 if small else 10,
             "lr": 1e-3 if sample else 2e-4,
             "lr_decay": decay,
+            "ema_decay": 0.99 if sample else 0.0,
         }
         missing = {
             name: defaults[name] for name, value, _ in self.settings()

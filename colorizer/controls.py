@@ -11,10 +11,14 @@ raises its statistic; edits of several controls add up.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+import itertools
 import math
 
-SHIFT_RANGE = 100.0  # a*, b* units at amount 1
+from colorizer.errors import UserError
+
+SHIFT = 50.0  # a*, b* units at amount 1
 Edit = tuple[float, float, float, float]  # half-turns, a*, b*, vividness
 
 
@@ -41,7 +45,7 @@ class Control:
 def _towards(degrees: float) -> Edit:
     """A shift of ab towards a Lab hue angle."""
     angle = math.radians(degrees)
-    return (0.0, SHIFT_RANGE * math.cos(angle), SHIFT_RANGE * math.sin(angle), 0.0)
+    return (0.0, SHIFT * math.cos(angle), SHIFT * math.sin(angle), 0.0)
 
 
 TURN: Edit = (1.0, 0.0, 0.0, 0.0)
@@ -60,3 +64,46 @@ CONTROLS: tuple[Control, ...] = (
     Control("warmth", "mean b*, -50 to 50: 0 blue, 0.5 neutral, 1 yellow", _towards(90.0)),
 )
 NAMES = tuple(control.name for control in CONTROLS)
+
+
+class ControlError(UserError):
+    """A target breaks its rule, or the model cannot be given one."""
+
+
+def parse_targets(texts: Mapping[str, str | None]) -> list[dict[str, float]]:
+    """Reads targets as typed: one number each, or several with commas for a contact sheet.
+
+    Args:
+        texts: control -> "0.6" or "0,0.25,0.5"; None for what is not asked for.
+
+    Returns:
+        Every combination, control -> target; one empty one if nothing is asked for.
+
+    Raises:
+        ControlError: not a number in [0, 1].
+    """
+    asked = {name: text for name, text in texts.items() if text is not None}
+    ranges = [[_parse_target(name, part) for part in text.split(",")]
+              for name, text in asked.items()]
+    return [dict(zip(asked, values)) for values in itertools.product(*ranges)]
+
+
+def _parse_target(name: str, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0.0 <= value <= 1.0:
+        raise ControlError(f"`{name}` must be a number in [0, 1]. Received: {name}={text}")
+    return value
+
+
+def contradiction(targets: Mapping[str, float | None]) -> str | None:
+    """Says what cannot be had together, if anything: a gray picture has no hue."""
+    gray = [name for name in ("saturation", "colorfulness") if targets.get(name) == 0.0]
+    coloured = targets.get("hue") is not None or bool(targets.get("saturation")) or bool(
+        targets.get("colorfulness"))
+    if not gray or not coloured:
+        return None
+    listed = ", ".join(f"{name}={value:g}" for name, value in targets.items() if value is not None)
+    return f"{gray[0]}=0 makes a gray picture, which contradicts the other targets: {listed}"

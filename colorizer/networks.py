@@ -17,6 +17,7 @@ BATCH_NORM_MOMENTUM = 0.99
 DROPOUT_RATE = 0.5
 SMALLEST_GENERATOR_MAP = 2  # pixels at the bottleneck
 SMALLEST_DISCRIMINATOR_MAP = 4
+CONDITION_WIDTH = 64  # channels that the control vector is embedded in
 WIDE_IMAGE_SIZE = 128  # from here on, one more thin layer before the widening
 
 
@@ -44,23 +45,27 @@ def discriminator_channels(image_size: int, width: int = 64) -> list[tuple[int, 
 
 
 def build_generator(
-    image_size: int, width: int = 64, *, synchronized: bool = False, fixed_size: bool = True
+    image_size: int, width: int = 64, *, condition_size: int = 0, synchronized: bool = False,
+    fixed_size: bool = True,
 ) -> keras.Model:
     """Builds the U-Net that predicts ab from L.
 
     Args:
         image_size: side of the training pictures in pixels, a power of two; it sets the depth.
         width: channels of the first layer (the paper's: 64).
+        condition_size: length of the control vector of a conditional model; 0 for none.
         synchronized: batch statistics over all replicas, not each replica's own.
         fixed_size: False builds it for pictures of any size whose sides are multiples of
             `size_multiple(image_size)`.
 
     Returns:
-        A functional model: `l_scaled` float [batch, h, w, 1] in [-1, 1] ->
-        `ab_scaled` float32 [batch, h, w, 2] in [-1, 1].
+        A functional model: `l_scaled` float [batch, h, w, 1] in [-1, 1] (with a condition:
+        [`l_scaled`, `condition` float [batch, condition_size]]) -> `ab_scaled` float32
+        [batch, h, w, 2] in [-1, 1].
     """
     side = image_size if fixed_size else None
     l_scaled = keras.Input((side, side, 1), name="l_scaled")
+    condition, embedding = _condition_input(condition_size)
     channels = generator_channels(image_size, width)
 
     x, skips = l_scaled, []
@@ -77,51 +82,86 @@ def build_generator(
             kernel_initializer="he_normal", name=f"decoder_{index}",
         )(x)
         x = _batch_norm(synchronized, f"decoder_{index}_norm")(x)
+        x = _film(x, embedding, f"decoder_{index}")
         x = layers.ReLU(name=f"decoder_{index}_relu")(x)
         if index < dropouts:
             x = layers.Dropout(DROPOUT_RATE, seed=index, name=f"decoder_{index}_dropout")(x)
         x = layers.Concatenate(name=f"decoder_{index}_skip")([x, skip])
 
+    x = _film(x, embedding, "ab")
     # He initialization would begin with saturated colours, which take long to unlearn; zeros begin
     # with gray.
     ab = layers.Conv2D(
         2, 1, kernel_initializer="zeros", activation="tanh", dtype="float32", name="ab"
     )(x)
-    return keras.Model(l_scaled, ab, name="generator")
+    inputs = [l_scaled, *condition] if condition else l_scaled
+    return keras.Model(inputs, ab, name="generator")
 
 
 def build_discriminator(
-    image_size: int, width: int = 64, *, synchronized: bool = False
+    image_size: int, width: int = 64, *, condition_size: int = 0, synchronized: bool = False
 ) -> keras.Model:
     """Builds the patch discriminator.
 
     Args:
         image_size: side of the pictures in pixels, a power of two.
         width: channels of the first layer (the paper's: 64).
+        condition_size: length of the control vector of a conditional model; 0 for none.
         synchronized: batch statistics over all replicas, not each replica's own.
 
     Returns:
         A functional model: [`l_scaled` float [batch, h, w, 1], `ab_scaled` float [batch, h, w, 2]]
-        -> logits float32 [batch, 4, 4, 1], never squashed.
+        (and `condition` float [batch, condition_size]) -> logits float32 [batch, 4, 4, 1], never
+        squashed.
     """
     l_scaled = keras.Input((image_size, image_size, 1), name="l_scaled")
     ab_scaled = keras.Input((image_size, image_size, 2), name="ab_scaled")
+    condition, embedding = _condition_input(condition_size)
     x = layers.Concatenate(name="lab")([l_scaled, ab_scaled])
     for index, (count, stride) in enumerate(discriminator_channels(image_size, width)):
         x = _conv(count, strides=stride, name=f"conv_{index}")(x)
         if index > 0:
             x = _batch_norm(synchronized, f"conv_{index}_norm")(x)
+            x = _film(x, embedding, f"conv_{index}")
         x = layers.LeakyReLU(LEAKY_SLOPE, name=f"conv_{index}_relu")(x)
     logits = layers.Conv2D(
         1, KERNEL_SIZE, padding="same", kernel_initializer="glorot_normal", dtype="float32",
         name="logits",
     )(x)
-    return keras.Model([l_scaled, ab_scaled], logits, name="discriminator")
+    return keras.Model([l_scaled, ab_scaled, *condition], logits, name="discriminator")
 
 
 def size_multiple(image_size: int) -> int:
     """Sides that a generator built for `image_size` can take are multiples of this, in pixels."""
     return image_size // SMALLEST_GENERATOR_MAP
+
+
+def _condition_input(size: int):
+    """The control vector's input, as a list of one or none, and its embedding."""
+    if not size:
+        return [], None
+    condition = keras.Input((size,), name="condition")
+    embedding = layers.Dense(
+        CONDITION_WIDTH, activation="relu", kernel_initializer="he_normal", name="condition_embed"
+    )(condition)
+    return [condition], embedding
+
+
+def _film(x, embedding, name: str):
+    """Feature-wise linear modulation, x * (1 + gamma) + beta; the identity at first.
+
+    Source: Perez et al., FiLM: Visual Reasoning with a General Conditioning Layer, AAAI 2018,
+    equation 2, with gamma offset by 1 as in their section 7.2.
+    """
+    if embedding is None:
+        return x
+    channels = x.shape[-1]
+    gamma, beta = (
+        layers.Reshape((1, 1, channels), name=f"{name}_{part}_map")(
+            layers.Dense(channels, kernel_initializer="zeros", name=f"{name}_{part}")(embedding))
+        for part in ("gamma", "beta"))
+    scaled = layers.Multiply(name=f"{name}_scaled")([x, gamma])
+    return layers.Add(name=f"{name}_film")([x, scaled, beta])
 
 
 def _conv(channels: int, strides: int, name: str) -> keras.Layer:

@@ -7,7 +7,6 @@ float [batch, h, w, 3] -> float [batch] with finite gradients everywhere, gray p
 
 from __future__ import annotations
 
-import functools
 import math
 import sys
 
@@ -24,6 +23,8 @@ TINT = 0.004  # of linear RGB: pixels nearer to gray take the picture's own domi
 L_BINS = 2  # per unit of L*, in the tables of reach
 BISECTIONS = 14
 HUE_ROUNDS = 8
+LARGEST_AMOUNT = 2.0  # of an edit that `retarget` tries
+GRAY_CHROMA = 1e-4  # of [0, 1]: below it there is no hue (the white points of sRGB and Lab differ)
 EPSILON = 1e-6
 
 
@@ -113,7 +114,7 @@ def reach(control: controls.Control, l_star):
     if not control.per_pixel:
         return ops.zeros_like(l_star[:, 0, 0]), ops.ones_like(l_star[:, 0, 0])
     index = ops.cast(ops.clip(ops.round(l_star * L_BINS), 0, 100 * L_BINS), "int32")
-    lowest, highest = (ops.convert_to_tensor(column) for column in _reach_table(control))
+    lowest, highest = (ops.convert_to_tensor(column) for column in _REACH[control.name])
     return _pixel_mean(ops.take(lowest, index)), _pixel_mean(ops.take(highest, index))
 
 
@@ -128,14 +129,15 @@ def apply_edit(lab, edit):
 
     Args:
         lab: float [batch, h, w, 3], inside the gamut.
-        edit: float [batch, 4]: half-turns of the hue angle, shift of a* and b*, vividness in
-            [-1, 1].
+        edit: float [batch, 4]: half-turns of the hue angle, shift of a* and b*, vividness, which
+            is clipped to [-1, 1].
 
     Returns:
         float [batch, h, w, 3], RGB in [0, 1] of the same L*, and exactly the input's colours for
         an edit of zeros.
     """
     turn, shift_a, shift_b, vivid = (ops.reshape(edit[:, i], (-1, 1, 1, 1)) for i in range(4))
+    vivid = ops.clip(vivid, -1.0, 1.0)
     a, b = lab[..., 1:2], lab[..., 2:3]
     cosine, sine = ops.cos(math.pi * turn), ops.sin(math.pi * turn)
     moved = ops.concatenate(
@@ -188,13 +190,14 @@ def retarget(lab, control: controls.Control, target):
     def moved(amount):
         return apply_edit(lab, amount[:, None] * direction)
 
-    low, high = -ops.ones_like(target), ops.ones_like(target)
+    low, high = -LARGEST_AMOUNT * ops.ones_like(target), LARGEST_AMOUNT * ops.ones_like(target)
     if control.circular:
         # Lab angles and HSV hue do not turn in step: turn, look, and turn by what is left.
+        amount = ops.zeros_like(target)
         for _ in range(HUE_ROUNDS):
-            left = target - measure(control, moved(low))
-            low = low + 1.5 * (left - ops.round(left))
-        return moved(low)
+            left = target - measure(control, moved(amount))
+            amount = amount + 1.5 * (left - ops.round(left))
+        return moved(amount)
     for _ in range(BISECTIONS):
         middle = 0.5 * (low + high)
         short = measure(control, moved(middle)) < target
@@ -229,13 +232,12 @@ def _hue_vector(rgb):
 
 def _turn(cosine, sine):
     """The angle as a share of a turn, in [0, 1); 0 with a zero gradient where there is none."""
-    none = ops.abs(cosine) + ops.abs(sine) < EPSILON
+    none = ops.abs(cosine) + ops.abs(sine) < GRAY_CHROMA
     angle = ops.arctan2(ops.where(none, 0.0, sine), ops.where(none, 1.0, cosine))
     turn = angle / (2.0 * math.pi)
     return turn - ops.floor(turn)
 
 
-@functools.lru_cache(maxsize=None)
 def _reach_table(control: controls.Control) -> tuple[np.ndarray, np.ndarray]:
     """The extremes of one pixel's statistic at each L*: float32 [201] twice.
 
@@ -255,3 +257,8 @@ def _reach_table(control: controls.Control) -> tuple[np.ndarray, np.ndarray]:
     np.minimum.at(lowest, bins, values)
     np.maximum.at(highest, bins, values)
     return lowest, highest
+
+
+# Made on import: inside a graph that is being traced it could not be.
+_REACH = {control.name: _reach_table(control)
+          for control in controls.CONTROLS if control.per_pixel}

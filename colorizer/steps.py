@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
 import keras
 from keras import ops
 import tensorflow as tf
 
-from colorizer import color, config as config_lib, losses, networks
+from colorizer import color, conditioning, config as config_lib, losses, networks
+
+
+class Examples(NamedTuple):
+    """One replica's pictures.
+
+    Attributes:
+        l_scaled: float [batch, h, w, 1], the generator's input.
+        ab_real: float [batch, h, w, 2], what the discriminator is shown as real.
+        ab_l1: float [batch, h, w, 2], what the L1 loss compares with.
+        targets: what is asked of the colours.
+        condition: the control vector of a conditional model, float [batch, n]; else None.
+    """
+
+    l_scaled: Any
+    ab_real: Any
+    ab_l1: Any
+    targets: conditioning.Targets
+    condition: Any
 
 
 class TrainStep:
@@ -27,10 +47,17 @@ class TrainStep:
         keras.config.set_dtype_policy(config.optimizer.precision)
         size, width = config.data.image_size, config.model.width
         with strategy.scope():
-            shared = dict(width=width, synchronized=self.replicas > 1)
-            self.generator = networks.build_generator(size, **shared)
-            self.discriminator = networks.build_discriminator(size, **shared)
-            self.average = networks.build_generator(size, **shared) if self._averages else None
+            synchronized = self.replicas > 1
+            of_generator, of_discriminator = condition_sizes(config)
+
+            def build_generator():
+                return networks.build_generator(
+                    size, width, condition_size=of_generator, synchronized=synchronized)
+
+            self.generator = build_generator()
+            self.discriminator = networks.build_discriminator(
+                size, width, condition_size=of_discriminator, synchronized=synchronized)
+            self.average = build_generator() if config.optimizer.ema_decay > 0 else None
             if self.average:
                 self.average.set_weights(self.generator.get_weights())
             self.generator_optimizer = self._build_optimizer(self.generator)
@@ -41,10 +68,6 @@ class TrainStep:
         if config.optimizer.jit_compile:
             update = tf.function(update, jit_compile=True)
         self._replica_update = update
-
-    @property
-    def _averages(self) -> bool:
-        return self.config.optimizer.ema_decay > 0
 
     @property
     def colouring_model(self) -> keras.Model:
@@ -82,12 +105,12 @@ class TrainStep:
                 for name, value in values.items()}
 
     def _update(self, rgb, step):
-        lab = color.rgb_to_lab(ops.cast(rgb, "float32") / 255.0)
-        l_scaled, ab_real = color.split_scaled(lab)
+        examples = self._examples(rgb, step)
         self._seed_dropout(step)
         with tf.GradientTape() as generator_tape, tf.GradientTape() as discriminator_tape:
-            ab_fake = self.generator(l_scaled, training=True)
-            generator_terms, discriminator_terms = self._terms(l_scaled, ab_real, ab_fake)
+            ab_fake = self.generator(
+                self._inputs(self.generator, [examples.l_scaled], examples), training=True)
+            generator_terms, discriminator_terms = self._terms(examples, ab_fake)
             generator_loss = self._mean(self._weigh(generator_terms))
             scaled_generator_loss = self.generator_optimizer.scale_loss(generator_loss)
             if discriminator_terms:
@@ -108,14 +131,47 @@ class TrainStep:
             results[f"discriminator/{name}"] = self._mean(term)
         return results
 
-    def _terms(self, l_scaled, ab_real, ab_fake):
+    def _examples(self, rgb, step) -> Examples:
+        """The pictures of one replica in the networks' scales, and what is asked of each."""
+        lab = color.rgb_to_lab(ops.cast(rgb, "float32") / 255.0)
+        l_scaled, ab_real = color.split_scaled(lab)
+        settings = self.config.controls
+        batch = self.config.optimizer.batch_size // self.replicas
+        if not settings.conditional:
+            targets = conditioning.fixed_targets(settings.desired(), batch)
+            return Examples(l_scaled, ab_real, ab_real, targets, None)
+        # All replicas draw for the whole batch and take their share: as one replica would.
+        uniform = tf.random.stateless_uniform(
+            [batch * self.replicas, conditioning.DRAWS],
+            tf.stack([tf.constant(self.config.run.seed, tf.int64), step]))
+        uniform = tf.slice(uniform, [_replica() * batch, 0], [batch, conditioning.DRAWS])
+        moved_rgb, targets = conditioning.draw_targets(lab, uniform, settings.unconditional_share)
+        ab_moved = color.split_scaled(color.rgb_to_lab(moved_rgb))[1]
+        ab_l1 = ab_moved if settings.l1_target == "retargeted" else ab_real
+        return Examples(l_scaled, ab_moved, ab_l1, targets, conditioning.encode(targets))
+
+    def _inputs(self, model: keras.Model, pictures: list, examples: Examples):
+        """What a network is called with: the pictures, and the condition if it has that input."""
+        if len(model.inputs) > len(pictures):
+            return [*pictures, examples.condition]
+        return pictures if len(pictures) > 1 else pictures[0]
+
+    def _discriminate(self, ab_scaled, examples: Examples):
+        inputs = self._inputs(self.discriminator, [examples.l_scaled, ab_scaled], examples)
+        return self.discriminator(inputs, training=True)
+
+    def _terms(self, examples: Examples, ab_fake):
         """Both networks' losses, [batch] each; D sees the fake pictures once for both."""
         objective = self.config.objective
-        generator_terms = {"l1": losses.l1_loss(ab_fake, ab_real)}
+        generator_terms = {"l1": losses.l1_loss(ab_fake, examples.ab_l1)}
+        if self._controlled:
+            generator_terms |= conditioning.control_losses(
+                examples.l_scaled, ab_fake, examples.targets, self._controlled,
+                self.config.controls.hue_mean)
         if objective.adversarial_weight == 0:
             return generator_terms, {}
-        real_logits = self.discriminator([l_scaled, ab_real], training=True)
-        fake_logits = self.discriminator([l_scaled, ab_fake], training=True)
+        real_logits = self._discriminate(examples.ab_real, examples)
+        fake_logits = self._discriminate(ab_fake, examples)
         generator_terms["adversarial"] = losses.adversarial_loss(fake_logits, 1.0)
         discriminator_terms = {
             "real": losses.adversarial_loss(real_logits, 1.0 - objective.label_smoothing),
@@ -123,9 +179,17 @@ class TrainStep:
         }
         return generator_terms, discriminator_terms
 
+    @property
+    def _controlled(self) -> list[str]:
+        """The controls that have a loss."""
+        settings = self.config.controls
+        names = settings.weights() if settings.conditional else settings.desired()
+        return [name for name in names if settings.weights()[name] > 0]
+
     def _weigh(self, terms):
         objective = self.config.objective
-        weights = {"l1": objective.l1_weight, "adversarial": objective.adversarial_weight}
+        weights = {"l1": objective.l1_weight, "adversarial": objective.adversarial_weight,
+                   **self.config.controls.weights()}
         return sum(weights[name] * term for name, term in terms.items())
 
     def _mean(self, per_example):
@@ -139,8 +203,7 @@ class TrainStep:
         Checkpoints do not hold the state of Keras's seed generators, and equal states would give
         every replica the same mask.
         """
-        replica = tf.distribute.get_replica_context().replica_id_in_sync_group
-        count = step * self.replicas + tf.cast(replica, tf.int64)
+        count = step * self.replicas + tf.cast(_replica(), tf.int64)
         for index, layer in enumerate(self._dropouts):
             seed = self.config.run.seed + index
             layer.seed_generator.state.assign(tf.stack([tf.cast(seed, tf.int64), count]))
@@ -161,6 +224,18 @@ class TrainStep:
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         optimizer.build(model.trainable_variables)
         return optimizer
+
+
+def condition_sizes(config: config_lib.TrainConfig) -> tuple[int, int]:
+    """Lengths of the control vectors that the generator and the discriminator take; 0 for none."""
+    if not config.controls.conditional:
+        return 0, 0
+    size, seen_by = conditioning.CONDITION_SIZE, config.controls.condition
+    return size * (seen_by != "discriminator"), size * (seen_by != "generator")
+
+
+def _replica():
+    return tf.convert_to_tensor(tf.distribute.get_replica_context().replica_id_in_sync_group)
 
 
 def _apply(optimizer, tape, loss, model):

@@ -15,8 +15,8 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from colorizer import (
-    checkpoints, color, config as config_lib, data, evaluation, inference, schedules, steps,
-    summaries
+    checkpoints, color, config as config_lib, controls, data, evaluation, inference, schedules,
+    steps, summaries
 )
 
 EVAL_STEPS = (100, 1000)  # at least and at most between evaluations; else one epoch
@@ -55,7 +55,7 @@ class Trainer:
             self.workdir / "checkpoints", self.train_step.state(),
             lambda: self.train_step.colouring_model, config.run.keep_checkpoints)
         self.colorizer = inference.Colorizer(
-            self.train_step.colouring_model, config.data.image_size)
+            self.train_step.colouring_model, config.data.image_size, config.controls.desired())
 
     def resume(self) -> bool:
         """Goes to the newest checkpoint that loads; returns whether there was one."""
@@ -218,6 +218,9 @@ def run(
         config.data.dataset, data_dir=config.data.data_dir, image_size=config.data.image_size,
         test_split=config.data.test_split, workdir=workdir)
     config = config.resolve(dataset.image_size).replace(workdir=workdir)
+    warning = controls.contradiction(config.controls.desired())
+    if warning:
+        logging.warning(warning)
     open_workdir(config)
     dataset.save_scan(workdir)
     _report(dataset)

@@ -17,6 +17,10 @@ OTHER = dict(
     precision="mixed_bfloat16", jit_compile=True, workdir="ordner/ü", seed=100,
     checkpoint_minutes=0.5, checkpoint_steps=5, keep_checkpoints=1, log_steps=2, eval_steps=9,
     eval_examples=12, grid_examples=4)
+OTHER |= dict(condition="generator", unconditional_share=0.5, l1_target="original",
+              hue_mean="linear")
+for _name in ("saturation", "hue", "red", "green", "blue", "colorfulness", "warmth"):
+    OTHER |= {f"desired_{_name}": 0.25, f"{_name}_weight": 20.0}
 
 
 def value_of(config, name):
@@ -142,7 +146,8 @@ def test_json_round_trip_keeps_every_setting():
     config = TrainConfig().replace(**OTHER)
     default = {name: value for name, value, _ in TrainConfig().settings()}
     assert {name for name, value, _ in config.settings() if value != default[name]} == set(OTHER)
-    assert set(OTHER) == set(default)
+    # A conditional model is refused fixed targets: it has a test of its own.
+    assert set(OTHER) | {"conditional"} == set(default)
     again = TrainConfig.from_json(config.to_json())
     assert again == config
     for (name, one, _), (_, other, _) in zip(again.settings(), config.settings()):
@@ -155,7 +160,7 @@ def test_json_round_trip_keeps_what_was_left_open():
 
 def test_json_is_one_object_a_section():
     values = json.loads(TrainConfig().to_json())
-    assert set(values) == {"data", "model", "objective", "optimizer", "run"}
+    assert set(values) == {"data", "model", "objective", "controls", "optimizer", "run"}
     assert values["objective"]["l1_weight"] == 100
 
 
@@ -205,3 +210,17 @@ def test_read_config_refuses_a_file_that_is_not_text(tmp_path):
     (tmp_path / "config.json").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ConfigError):
         config_lib.read_config(tmp_path)
+
+
+def test_a_conditional_model_is_refused_fixed_targets():
+    with pytest.raises(ConfigError, match="conditional=True, saturation"):
+        TrainConfig().replace(conditional=True, desired_saturation=1.0)
+
+
+@pytest.mark.parametrize("name, value", [
+    ("desired_saturation", 1.1), ("desired_hue", -0.1), ("desired_hue", float("nan")),
+    ("saturation_weight", -1.0), ("warmth_weight", float("nan")), ("unconditional_share", 1.5),
+])
+def test_a_control_out_of_range_is_refused_and_named(name, value):
+    with pytest.raises(ConfigError, match=f"`{name}`.*Received: {name}={value}"):
+        TrainConfig().replace(**{name: value})

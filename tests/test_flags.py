@@ -216,9 +216,12 @@ def test_help_shows_every_setting_by_subject_without_tensorflow(tmp_path, flag):
     assert result.returncode == 0
     headings = [line for line in result.stdout.splitlines()
                 if line.endswith(":") and not line.startswith(" ")]
-    assert headings == ["Data:", "Networks:", "Objective:", "Optimization:", "Run:"]
+    assert headings == [
+        "Data:", "Networks:", "Objective:", "Controls:", "Optimization:", "Run:"]
     shown = {line.split()[0] for line in result.stdout.splitlines() if line.startswith("  --")}
     assert shown >= {f"--{name}" for name, _, _ in TrainConfig().settings()}
+    for name in ("desired_saturation", "desired_warmth", "hue_weight", "colorfulness_weight"):
+        assert f"--{name}" in shown
     assert max(map(len, result.stdout.splitlines())) <= 100
     imported = {line.rpartition("|")[2].strip().partition(".")[0]
                 for line in result.stderr.splitlines()}

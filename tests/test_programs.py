@@ -53,6 +53,13 @@ def test_evaluate_prints_and_writes_the_table_beside_the_gray_baseline(workdir):
     (["colorize.py", "--workdir=nowhere", "a.png"], "nowhere"),
     (["colorize.py", "a.png"], "workdir"),
     (["colorize.py", "--workdir=nowhere"], "pictures"),
+    (["colorize.py", "--workdir=nowhere", "a.png", "--saturation=1.5"], "saturation=1.5"),
+    (["colorize.py", "--workdir=nowhere", "a.png", "--hue=nan"], "hue=nan"),
+    (["colorize.py", "--workdir=nowhere", "a.png", "--warmth=0.1,x"], "warmth=x"),
+    (["train.py", "--desired_hue=nan"], "desired_hue"),
+    (["train.py", "--desired_saturation=2"], "desired_saturation=2"),
+    (["train.py", "--saturation_weight=-1"], "saturation_weight=-1"),
+    (["train.py", "--conditional", "--desired_hue=0.5"], "conditional"),
     (["train.py", "--dataset=./nowhere"], "./nowhere"),
     (["train.py", "--dataset=sample", "--image_size=64"], "image_size"),
 ])
@@ -71,6 +78,32 @@ def test_colorize_names_what_failed_and_exits_1(workdir, tmp_path):
     assert result.returncode == 1
     assert "bad.jpg" in result.stderr and "1 pictures coloured" in result.stdout
     assert Image.open(tmp_path / "out" / "good.jpg").size == (30, 20)
+
+
+def test_a_model_without_targets_says_so(workdir, tmp_path):
+    Image.new("RGB", (30, 20), (80, 90, 100)).save(tmp_path / "good.png")
+    result = program("colorize.py", f"--workdir={workdir}", tmp_path / "good.png", "--hue=0.3",
+                     cwd=tmp_path)
+    assert result.returncode == 2
+    assert "knows no targets" in result.stderr and "hue=0.3" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["good.png"]
+
+
+def test_a_conditional_model_colours_to_targets_and_makes_contact_sheets(
+        tmp_path, one_replica):
+    trainer.run(config_lib.TrainConfig().replace(
+        dataset="sample", width=2, batch_size=8, max_steps=1, eval_examples=4, grid_examples=2,
+        conditional=True, workdir=str(tmp_path / "run")), one_replica)
+    Image.new("RGB", (30, 20), (80, 90, 100)).save(tmp_path / "p.png")
+    flags = ["colorize.py", f"--workdir={tmp_path / 'run'}", tmp_path / "p.png", "--output",
+             tmp_path / "out"]
+    result = program(*flags, "--saturation=0", "--hue=0.08")
+    assert result.returncode == 0, result.stderr
+    assert result.stderr.count("contradicts") == 1
+    assert Image.open(tmp_path / "out" / "p.png").size == (30, 20)
+    result = program(*flags, "--saturation=0,0.5,1", "--hue=0.1,0.6")
+    assert result.returncode == 0, result.stderr
+    assert Image.open(tmp_path / "out" / "p.png-sheet.png").size[0] > 6 * 30
 
 
 def test_training_on_a_folder_with_damaged_pictures_names_them(tmp_path, one_replica, capsys,

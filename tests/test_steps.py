@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 import pytest
+from skimage import color as skcolor
 import tensorflow as tf
 
 from colorizer import config as config_lib, steps
@@ -166,3 +167,61 @@ def test_compiled_step_agrees_with_the_plain_one(one_replica):
         results.append({name: float(value) for name, value in values.items()})
     for name, value in results[0].items():
         assert results[1][name] == pytest.approx(value, rel=1e-4), name
+
+
+def test_fixed_targets_add_weighted_distances_to_the_generator_loss(one_replica):
+    config = tiny_config(desired_saturation=1.0, saturation_weight=20.0, desired_hue=0.6)
+    _, values = run(config, one_replica)
+    assert {"generator/saturation", "generator/hue"} <= set(values)
+    assert "generator/red" not in values
+    assert values["generator/loss"] == pytest.approx(
+        100 * values["generator/l1"] + values["generator/adversarial"]
+        + 20 * values["generator/saturation"] + values["generator/hue"], rel=1e-5)
+
+
+def test_a_wanted_saturation_is_learnt(one_replica):
+    config = tiny_config(
+        desired_saturation=0.5, saturation_weight=100.0, l1_weight=0.1, adversarial_weight=0.0,
+        lr=1e-2)
+    _, first = run(config, one_replica, count=2)
+    _, last = run(config, one_replica, count=25)
+    assert last["generator/saturation"] < 0.5 * first["generator/saturation"]
+
+
+def test_two_replicas_draw_the_targets_that_one_would(one_replica, two_replicas):
+    drawn = []
+    for strategy in (one_replica, two_replicas):
+        step = steps.TrainStep(tiny_config(conditional=True), strategy)
+
+        @tf.function
+        def draw(rgb):
+            return strategy.run(
+                lambda rgb: step._examples(rgb, tf.constant(5, tf.int64)).condition, args=(rgb,))
+
+        parts = strategy.experimental_local_results(draw(per_replica(strategy, pictures())))
+        drawn.append(np.concatenate(parts))
+    np.testing.assert_allclose(drawn[0], drawn[1], rtol=1e-5, atol=1e-6)
+    assert np.abs(drawn[0]).max() > 0
+
+
+@pytest.mark.parametrize("condition", ["generator", "discriminator", "both"])
+def test_conditional_networks_that_see_the_targets_have_the_input(one_replica, condition):
+    step, values = run(tiny_config(conditional=True, condition=condition), one_replica)
+    assert (len(step.generator.inputs) == 2) == (condition != "discriminator")
+    assert (len(step.discriminator.inputs) == 3) == (condition != "generator")
+    assert all(np.isfinite(value) for value in values.values())
+
+
+def test_without_targets_a_conditional_model_sees_the_originals(one_replica):
+    step = steps.TrainStep(tiny_config(conditional=True, unconditional_share=1.0), one_replica)
+    rgb = pictures()
+
+    @tf.function
+    def examples(rgb):
+        return one_replica.run(lambda rgb: step._examples(rgb, tf.constant(0, tf.int64)),
+                               args=(rgb,))
+
+    result = examples(rgb)
+    lab = skcolor.rgb2lab(rgb)
+    np.testing.assert_allclose(result.ab_real * 110.0, lab[..., 1:], atol=0.05)
+    np.testing.assert_array_equal(result.condition, 0.0)

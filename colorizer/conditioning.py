@@ -1,0 +1,119 @@
+"""Targets of a batch: how they are drawn in training, encoded for the networks, and missed.
+
+A target vector is `values` and `asked`, float [batch, controls] each, in the order of
+`controls.CONTROLS`; `asked` is 1 where the control is asked for, else 0.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Mapping, NamedTuple
+
+from keras import ops
+import numpy as np
+
+from colorizer import color, controls, statistics
+
+CONDITION_SIZE = sum(3 if control.circular else 2 for control in controls.CONTROLS)
+DRAWS = 1 + 2 * len(controls.CONTROLS)  # uniform numbers that the targets of a picture need
+ASKED_SHARE = 0.3  # of the controls, for a picture with targets
+# Edits are drawn a little beyond amount 1; there a control asked for alone is asked for its end of
+# the range, so that a model learns what to do with targets that the original cannot be moved to.
+LARGEST_DRAW = 1.15
+_EDITS = np.array([control.edit for control in controls.CONTROLS], "float32")
+_CIRCULAR = np.array([control.circular for control in controls.CONTROLS])
+
+
+class Targets(NamedTuple):
+    """What is asked of each picture: float [batch, controls] each."""
+
+    values: Any
+    asked: Any
+
+
+def fixed_targets(wanted: Mapping[str, float | None], batch: int) -> Targets:
+    """The same targets for every picture.
+
+    Args:
+        wanted: control -> target in [0, 1]; absent or None for what is not asked for.
+        batch: number of pictures.
+    """
+    values = [wanted.get(name) for name in controls.NAMES]
+    row = np.array([0.0 if value is None else value for value in values], "float32")
+    asked = np.array([value is not None for value in values], "float32")
+    return Targets(*(ops.tile(ops.convert_to_tensor(part[None]), (batch, 1))
+                     for part in (row, asked)))
+
+
+def draw_targets(lab, uniform, unconditional_share: float):
+    """Draws an edit for each real picture and asks for some of what it leads to.
+
+    The statistics of the edited picture are the targets, so that any subset of them can be
+    reached together and the picture is the answer to them: the L1 loss and the control losses do
+    not contradict each other.
+
+    Args:
+        lab: float [batch, h, w, 3], the originals.
+        uniform: float [batch, DRAWS] in [0, 1).
+        unconditional_share: share of the pictures without a target, which stay as they are.
+
+    Returns:
+        (RGB float [batch, h, w, 3] in [0, 1] of the edited pictures, `Targets`).
+    """
+    count = len(controls.CONTROLS)
+    conditional = uniform[:, :1] >= unconditional_share
+    asked = ops.cast(
+        ops.logical_and(conditional, uniform[:, 1:1 + count] < ASKED_SHARE), "float32")
+    amounts = LARGEST_DRAW * (2.0 * uniform[:, 1 + count:] - 1.0)
+    rgb = statistics.apply_edit(lab, ops.matmul(asked * amounts, _EDITS))
+    values = ops.stack([statistics.measure(control, rgb) for control in controls.CONTROLS], axis=1)
+    alone = ops.logical_and(ops.sum(asked, axis=1, keepdims=True) == 1.0, ~_CIRCULAR)
+    values = ops.where(ops.logical_and(alone, amounts > 1.0), 1.0, values)
+    values = ops.where(ops.logical_and(alone, amounts < -1.0), 0.0, values)
+    return rgb, Targets(values, asked)
+
+
+def encode(targets: Targets):
+    """The control vector: each value, in [-1, 1], times whether it is asked for; and whether.
+
+    Returns:
+        float [batch, CONDITION_SIZE]; a circular value is given as its cosine and sine.
+    """
+    parts = []
+    for index, control in enumerate(controls.CONTROLS):
+        value, asked = targets.values[:, index], targets.asked[:, index]
+        if control.circular:
+            angle = 2.0 * math.pi * value
+            parts += [asked * ops.cos(angle), asked * ops.sin(angle)]
+        else:
+            parts.append(asked * (2.0 * value - 1.0))
+        parts.append(asked)
+    return ops.stack(parts, axis=1)
+
+
+def control_losses(l_scaled, ab_scaled, targets: Targets, names, hue_mean: str = "circular"):
+    """How far a picture is from its targets, or from what its lightness allows of them.
+
+    Args:
+        l_scaled: float [batch, h, w, 1] in [-1, 1].
+        ab_scaled: float [batch, h, w, 2] in [-1, 1], measured after mapping into the gamut.
+        targets: what is asked for.
+        names: the controls to measure.
+        hue_mean: "circular", or "linear" for the published term.
+
+    Returns:
+        Name -> float [batch], |statistic - target| (circular where the control is), 0 where it is
+        not asked for. A target beyond the reach of any ab counts as the nearest within.
+    """
+    lab = color.join_scaled(l_scaled, ab_scaled)
+    rgb = color.lab_to_rgb(color.to_gamut(lab))
+    losses = {}
+    for index, control in enumerate(controls.CONTROLS):
+        if control.name not in names:
+            continue
+        linear_hue = control.name == "hue" and hue_mean == "linear"
+        value = statistics.linear_hue(rgb) if linear_hue else statistics.measure(control, rgb)
+        lowest, highest = statistics.reach(control, lab[..., 0])
+        aim = ops.clip(targets.values[:, index], lowest, highest)
+        losses[control.name] = targets.asked[:, index] * statistics.distance(control, value, aim)
+    return losses
