@@ -10,7 +10,7 @@ which is what a user could do without a conditional model.
 from __future__ import annotations
 
 import csv
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 import functools
 import json
 import math
@@ -132,15 +132,15 @@ class Calibration:
                               for _, _, field, decimals in COLUMNS) for row in rows] + [""]
         scalars = self.scalars()
         for name in self.panels():
-            values = {mean: scalars.get(f"{name}/{mean}", math.nan) for mean in MEANS}
+            means = {mean: scalars.get(f"{name}/{mean}", math.nan) for mean in MEANS}
             monotone = (f"monotone {100 * self.monotone[name]:.1f} %, "
                         if name in self.monotone else "")
-            verdict = "better" if values["delta_e"] < values["rival_delta_e"] else "NOT better"
+            verdict = "better" if means["delta_e"] < means["rival_delta_e"] else "NOT better"
             lines.append(
-                f"{name}: misses the limit by {values['mae_limit']:.4f} (rival "
-                f"{values['rival_mae_limit']:.4f}, edited originals "
-                f"{values['edited_mae_limit']:.4f}); {monotone}delta_e {values['delta_e']:.2f} is "
-                f"{verdict} than the rival's ({values['rival_delta_e']:.2f})")
+                f"{name}: misses the limit by {means['mae_limit']:.4f} (rival "
+                f"{means['rival_mae_limit']:.4f}, edited originals "
+                f"{means['edited_mae_limit']:.4f}); {monotone}delta_e {means['delta_e']:.2f} is "
+                f"{verdict} than the rival's ({means['rival_delta_e']:.2f})")
         flat, everywhere = self.total_variation["flat"], self.total_variation["all"]
         lines.append(f"{self.examples} pictures. Total variation of ab, of the originals': "
                      f"{flat:.3f} in flat regions, {everywhere:.3f} everywhere.")
@@ -157,10 +157,7 @@ class Calibration:
         for place, (name, rows) in enumerate(panels.items(), 1):
             axes = figure.add_subplot(lines, columns, place)
             _draw(axes, rows, circular=name not in self.monotone)
-            axes.set_title(name)
-            axes.set_xlabel("asked")
-            if place % columns == 1 or columns == 1:
-                axes.set_ylabel("achieved")
+            axes.set(title=name, xlabel="asked", ylabel="achieved")
             if place == 1:
                 axes.legend(fontsize="x-small", loc="upper left")
         canvas.draw()
@@ -171,11 +168,12 @@ class Calibration:
         folder.mkdir(parents=True, exist_ok=True)
         paths = [folder / f"{stem}.{suffix}" for suffix in ("json", "csv", "png")]
         rows = [asdict(row) for row in self.rows]
-        values = {"examples": self.examples, "monotone": self.monotone,
-                  "total_variation": self.total_variation, "means": self.scalars(), "rows": rows}
-        paths[0].write_text(json.dumps(_without_nan(values), indent=2, allow_nan=False) + "\n")
+        values = {"examples": self.examples, "monotone": self.monotone, "means": self.scalars(),
+                  "total_variation": _nan_as_none(self.total_variation),
+                  "rows": [_nan_as_none(row) for row in rows]}
+        paths[0].write_text(json.dumps(values, indent=2, allow_nan=False) + "\n")
         with open(paths[1], "w", newline="") as file:
-            writer = csv.DictWriter(file, [field.name for field in fields(Row)])
+            writer = csv.DictWriter(file, list(rows[0]))
             writer.writeheader()
             writer.writerows(rows)
         images.write_picture(paths[2], self.figure())
@@ -230,7 +228,7 @@ def calibrate(
     total_variation = {}
     for region in ("flat", "all"):
         model, real = np.sum([part[region] for part in variations], axis=0)
-        total_variation[region] = float(model / real) if real > 0 else math.nan
+        total_variation[region] = float(model / real) if real > 0.0 else math.nan
     rows = [_row(control, target, values) for (control, target), values in joined.items()]
     return Calibration(rows, monotone, total_variation, examples)
 
@@ -241,27 +239,25 @@ def _compare(control, target: float, original: np.ndarray, moved_from: np.ndarra
     edited, rival = _edited(control, original, target), _edited(control, moved_from, target)
     lab = skcolor.rgb2lab(edited)
     values = {"edited_achieved": _statistic(control, edited)}
-    for prefix, picture in (("", result), ("rival_", rival)):
+    for who, picture in (("", result), ("rival_", rival)):
         delta_e = skcolor.deltaE_ciede2000(lab, skcolor.rgb2lab(picture))
-        values[prefix + "achieved"] = _statistic(control, picture)
-        values[prefix + "mae_rgb"] = np.mean(np.abs(edited.astype(float) - picture), (1, 2, 3))
-        values[prefix + "delta_e"] = np.mean(delta_e, (1, 2))
+        values[f"{who}achieved"] = _statistic(control, picture)
+        values[f"{who}mae_rgb"] = np.mean(np.abs(edited.astype(float) - picture), (1, 2, 3))
+        values[f"{who}delta_e"] = np.mean(delta_e, (1, 2))
     return values
 
 
 def _row(control, target: float, values: Mapping[str, np.ndarray]) -> Row:
-    limit, achieved = values["limit"], values["achieved"]
-    centre, spread = _centre_and_spread(achieved, control.circular)
-    errors = {prefix + "mae_limit": _mean(
-        statistics.distance(control, values[prefix + "achieved"], limit))
-        for prefix in ("", "rival_", "edited_")}
-    pictures = {name: _mean(values[name])
-                for name in ("mae_rgb", "delta_e", "rival_mae_rgb", "rival_delta_e")}
-    return Row(control=control.name, target=float(target), limit=_mean(limit), achieved=centre,
-               spread=spread, mae_target=_mean(statistics.distance(control, achieved, target)),
-               counted=int(np.sum(~np.isnan(achieved))),
+    centre, spread = _centre_and_spread(values["achieved"], control.circular)
+    means = {name: _mean(value) for name, value in values.items() if "achieved" not in name}
+    for who in ("", "rival_", "edited_"):
+        means[f"{who}mae_limit"] = _mean(
+            statistics.distance(control, values[f"{who}achieved"], values["limit"]))
+    return Row(control=control.name, target=float(target), achieved=centre, spread=spread,
+               mae_target=_mean(statistics.distance(control, values["achieved"], target)),
+               counted=int(np.sum(~np.isnan(values["achieved"]))),
                rival_achieved=_centre_and_spread(values["rival_achieved"], control.circular)[0],
-               **errors, **pictures)
+               **means)
 
 
 def _edited(control, rgb8: np.ndarray, target: float) -> np.ndarray:
@@ -301,18 +297,14 @@ def _variations(original: np.ndarray, result: np.ndarray) -> dict[str, tuple[flo
     A pixel's is the mean distance in (a*, b*) to its 4 neighbours; the outermost pixels, which
     have fewer, are left out.
     """
-    steps = [_neighbour_steps(skcolor.rgb2lab(picture)) for picture in (result, original)]
-    flat = np.all(np.abs(steps[1][..., 0]) < FLAT, axis=0)
-    each = [np.mean(np.hypot(step[..., 1], step[..., 2]), axis=0) for step in steps]
-    return {"flat": (each[0][flat].sum(), each[1][flat].sum()),
-            "all": (each[0].sum(), each[1].sum())}
-
-
-def _neighbour_steps(lab: np.ndarray) -> np.ndarray:
-    """Lab [batch, h, w, 3] -> inner pixels less their 4 neighbours, [4, batch, h-2, w-2, 3]."""
-    inner = lab[:, 1:-1, 1:-1]
-    return np.stack([inner - lab[:, :-2, 1:-1], inner - lab[:, 2:, 1:-1],
-                     inner - lab[:, 1:-1, :-2], inner - lab[:, 1:-1, 2:]])
+    changes = []
+    for lab in (skcolor.rgb2lab(result), skcolor.rgb2lab(original)):
+        inner = lab[:, 1:-1, 1:-1]
+        changes.append(np.stack([inner - lab[:, :-2, 1:-1], inner - lab[:, 2:, 1:-1],
+                                 inner - lab[:, 1:-1, :-2], inner - lab[:, 1:-1, 2:]]))
+    flat = np.all(np.abs(changes[1][..., 0]) < FLAT, axis=0)
+    model, real = (np.mean(np.hypot(change[..., 1], change[..., 2]), 0) for change in changes)
+    return {"flat": (model[flat].sum(), real[flat].sum()), "all": (model.sum(), real.sum())}
 
 
 def _centre_and_spread(values: np.ndarray, circular: bool) -> tuple[float, float]:
@@ -341,12 +333,8 @@ def _unit(rgb8: np.ndarray) -> np.ndarray:
     return rgb8.astype(np.float32) / 255.0
 
 
-def _without_nan(value):
-    if isinstance(value, Mapping):
-        return {name: _without_nan(part) for name, part in value.items()}
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return [_without_nan(part) for part in value]
-    return None if isinstance(value, float) and math.isnan(value) else value
+def _nan_as_none(values: Mapping) -> dict:
+    return {name: None if value != value else value for name, value in values.items()}
 
 
 def _draw(axes, rows: Sequence[Row], circular: bool) -> None:

@@ -22,7 +22,7 @@ VIVID_OCTAVES = 6.0  # vividness 1 raises the relative saturation r to r ** 2 **
 TINT = 0.004  # of linear RGB: pixels nearer to gray take the picture's own dominant tint
 L_BINS = 2  # per unit of L*, in the tables of reach
 BISECTIONS = 14
-HUE_ROUNDS = 8
+HUE_TURNS, HUE_CORRECTIONS = 12, 12
 LARGEST_AMOUNT = 2.0  # of an edit that `retarget` tries
 GRAY_CHROMA = 1e-4  # of [0, 1]: below it there is no hue (the white points of sRGB and Lab differ)
 EPSILON = 1e-6
@@ -190,19 +190,46 @@ def retarget(lab, control: controls.Control, target):
     def moved(amount):
         return apply_edit(lab, amount[:, None] * direction)
 
-    low, high = -LARGEST_AMOUNT * ops.ones_like(target), LARGEST_AMOUNT * ops.ones_like(target)
-    if control.circular:
-        # Lab angles and HSV hue do not turn in step: turn, look, and turn by what is left.
-        amount = ops.zeros_like(target)
-        for _ in range(HUE_ROUNDS):
-            left = target - measure(control, moved(amount))
-            amount = amount + 1.5 * (left - ops.round(left))
-        return moved(amount)
-    for _ in range(BISECTIONS):
+    def missing(amount):
+        left = target - measure(control, moved(amount))
+        return left - ops.round(left) if control.circular else left
+
+    search = _search_circle if control.circular else _bisect
+    return moved(search(missing, ops.zeros_like(target)))
+
+
+def _bisect(missing, start):
+    """The amount at which a rising statistic meets its target; `missing` is positive below it."""
+    def halve(_, bracket):
+        low, high = bracket
         middle = 0.5 * (low + high)
-        short = measure(control, moved(middle)) < target
-        low, high = ops.where(short, middle, low), ops.where(short, high, middle)
-    return moved(0.5 * (low + high))
+        short = missing(middle) > 0.0
+        return ops.where(short, middle, low), ops.where(short, high, middle)
+
+    low, high = ops.fori_loop(
+        0, BISECTIONS, halve, (start - LARGEST_AMOUNT, start + LARGEST_AMOUNT))
+    return 0.5 * (low + high)
+
+
+def _search_circle(missing, start):
+    """The best turn found: some around the circle, then from the best by what is left of the hue.
+
+    Lab angles and HSV hue do not turn in step, so that one correction is not enough.
+    """
+    # At i < HUE_TURNS where to look; afterwards the gain on the hue that is left.
+    plan = np.concatenate([np.arange(HUE_TURNS) * 2.0 / HUE_TURNS,
+                           np.tile([2.0, 1.0, 0.5, 0.25], HUE_CORRECTIONS // 4)])
+    plan = ops.convert_to_tensor(plan.astype("float32"))
+
+    def improve(i, best):
+        amount, left = best
+        step = ops.take(plan, i)
+        trial = ops.where(i < HUE_TURNS, step * ops.ones_like(amount), amount + step * left)
+        trial_left = missing(trial)
+        better = ops.abs(trial_left) < ops.abs(left)
+        return ops.where(better, trial, amount), ops.where(better, trial_left, left)
+
+    return ops.fori_loop(0, HUE_TURNS + HUE_CORRECTIONS, improve, (start, start + 1.0))[0]
 
 
 def _pixel_mean(values):

@@ -53,6 +53,11 @@ class Summaries:
             tf.summary.image("test pictures", images.make_grid(columns)[None])
         return path
 
+    def figure(self, name: str, rgb8: np.ndarray, step: int) -> None:
+        """Writes a uint8 [h, w, 3] figure to TensorBoard."""
+        with self._writer.as_default(step):
+            tf.summary.image(name, rgb8[None])
+
     def flush(self) -> None:
         """Makes everything written so far visible to TensorBoard."""
         self._writer.flush()

@@ -15,12 +15,14 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from colorizer import (
-    checkpoints, color, config as config_lib, controls, data, evaluation, inference, schedules,
-    steps, summaries
+    calibration, checkpoints, color, config as config_lib, controls, data, evaluation, inference,
+    schedules, steps, summaries
 )
 
 EVAL_STEPS = (100, 1000)  # at least and at most between evaluations; else one epoch
 EVAL_BATCH = 64
+CALIBRATION_EXAMPLES = 32
+CALIBRATION_TARGETS = (0.0, 0.25, 0.5, 0.75, 1.0)
 
 
 class Trainer:
@@ -108,6 +110,8 @@ class Trainer:
                    "colorized": colorized}
         self.summaries.ab_histograms(_ab_scaled(colorized), _ab_scaled(original), self.step)
         self.grid_path = self.summaries.grid(columns, self.step)
+        if self.colorizer.conditional:
+            self._calibrate()
         self.summaries.flush()
         gray, model = result.rows[evaluation.GRAY], result.rows[evaluation.MODEL]
         tqdm.write(
@@ -115,6 +119,15 @@ class Trainer:
             f"delta_e {model['delta_e']:.2f} (gray {gray['delta_e']:.2f}), "
             f"colorfulness {model['colorfulness_ratio']:.2f} of the originals'", file=sys.stderr)
         return result
+
+    def _calibrate(self) -> None:
+        """Writes what a conditional model gives for a few targets of each control."""
+        result = calibration.calibrate(
+            self.colorizer.colorize_rgb8,
+            self.dataset.test_batches(EVAL_BATCH, CALIBRATION_EXAMPLES),
+            targets=CALIBRATION_TARGETS)
+        self.summaries.scalars(result.scalars(), self.step, "calibration")
+        self.summaries.figure("calibration", result.figure(), self.step)
 
     def save(self) -> Path:
         """Writes a checkpoint."""

@@ -101,6 +101,9 @@ def test_a_conditional_model_colours_to_targets_and_makes_contact_sheets(
     assert result.returncode == 0, result.stderr
     assert result.stderr.count("contradicts") == 1
     assert Image.open(tmp_path / "out" / "p.png").size == (30, 20)
+    assert "written" in program("evaluate.py", f"--workdir={tmp_path / 'run'}", "--examples=4",
+                                "--calibration_examples=2").stdout
+    assert (tmp_path / "run" / "results" / "calibration.csv").exists()
     result = program(*flags, "--saturation=0,0.5,1", "--hue=0.1,0.6")
     assert result.returncode == 0, result.stderr
     assert Image.open(tmp_path / "out" / "p.png-sheet.png").size[0] > 6 * 30
