@@ -29,8 +29,8 @@ class Control:
     Attributes:
         name: of its flags, of the `Colorizer`'s argument and of its function in `statistics.py`.
         help: what the targets 0 and 1 mean.
-        edit: what amount 1 does to a real picture; the statistic does not fall with the amount in
-            [-1, 1], or turns with it for a circular control.
+        edit: what amount 1 does to a real picture; the statistic rises with the amount (nearly
+            always: what exceeds the gamut is folded back), or turns for a circular control.
         per_pixel: the statistic is a mean over pixels, so that its reach is known at each L*.
         circular: targets 0 and 1 are the same, distances are at most 0.5.
     """
@@ -51,8 +51,8 @@ def _towards(degrees: float) -> Edit:
 TURN: Edit = (1.0, 0.0, 0.0, 0.0)
 VIVID: Edit = (0.0, 0.0, 0.0, 1.0)
 
-# Lab hue angles near those of the sRGB primaries (40, 136, 306 degrees) and of b* (90); for green the
-# angle that reaches furthest at both ends on CIFAR-10.
+# Lab hue angles near those of the sRGB primaries (40, 136, 306 degrees) and of b* (90); for green
+# the angle that reaches furthest at both ends on CIFAR-10.
 CONTROLS: tuple[Control, ...] = (
     Control("saturation", "mean HSV saturation: 0 gray, 1 as vivid as the lightness allows", VIVID),
     Control("hue", "mean hue, weighted by chroma: 0 and 1 red, 0.33 green, 0.67 blue", TURN,

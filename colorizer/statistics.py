@@ -18,14 +18,16 @@ from colorizer import color, controls
 COLORFULNESS_RANGE = 100.0  # Hasler and Suesstrunk: 109 is "extremely colourful"
 WARMTH_RANGE = 50.0  # mean b* of -50 ... 50 -> 0 ... 1
 LUMINANCE = color.RGB_TO_XYZ[1].astype("float32")  # Y of linear red, green, blue
-VIVID_OCTAVES = 6.0  # vividness 1 raises the relative saturation r to r ** 2 ** -6
+VIVID_OCTAVES = 8.0  # of gain on small relative saturations at vividness 1
 TINT = 0.004  # of linear RGB: pixels nearer to gray take the picture's own dominant tint
-L_BINS = 2  # per unit of L*, in the tables of reach
+L_BINS = 4  # per unit of L*, in the tables of reach
 BISECTIONS = 14
 HUE_TURNS, HUE_CORRECTIONS = 12, 12
 LARGEST_AMOUNT = 2.0  # of an edit that `retarget` tries
 GRAY_CHROMA = 1e-4  # of [0, 1]: below it there is no hue (the white points of sRGB and Lab differ)
 EPSILON = 1e-6
+TINT_SOFT = 1e-3  # of linear RGB: a weaker mean tint is noise, and is not blown up to TINT
+L_MARGIN = 0.01  # the 8-bit colours next to black and white are 0.02 away
 
 
 def measure(control: controls.Control, rgb):
@@ -113,7 +115,7 @@ def reach(control: controls.Control, l_star):
     """
     if not control.per_pixel:
         return ops.zeros_like(l_star[:, 0, 0]), ops.ones_like(l_star[:, 0, 0])
-    index = ops.cast(ops.clip(ops.round(l_star * L_BINS), 0, 100 * L_BINS), "int32")
+    index = ops.cast(_l_bin(l_star, ops), "int32")
     lowest, highest = (ops.convert_to_tensor(column) for column in _REACH[control.name])
     return _pixel_mean(ops.take(lowest, index)), _pixel_mean(ops.take(highest, index))
 
@@ -123,7 +125,8 @@ def apply_edit(lab, edit):
 
     Vividness works on the relative saturation r of a pixel, 1 - min / Y in linear RGB, along the
     line through the gray of its luminance Y: r becomes r * (1 + v) for v < 0, gray at -1, and
-    r ** 2 ** (-6 v) for v > 0, close to 1 (HSV saturation 1) at 1. What then exceeds the display's
+    g r / (1 + (g - 1) r) with g = 2 ** (8 v) for v > 0, close to 1 (HSV saturation 1) at 1, and
+    with a bounded slope at 0, so that noise in grays stays small. What then exceeds the display's
     range is handed to the other channels at constant Y, so that L* stays. Flat grays stay flat:
     pixels next to gray take the picture's dominant tint, not the hue of their noise.
 
@@ -146,14 +149,15 @@ def apply_edit(lab, edit):
     luminance = ops.sum(linear * LUMINANCE, axis=-1, keepdims=True)
     tint = ops.mean(linear - luminance, axis=(1, 2), keepdims=True)
     tint = TINT * ops.clip(vivid, 0.0, 1.0) * tint / (
-        ops.max(ops.abs(tint), axis=-1, keepdims=True) + EPSILON)
+        ops.max(ops.abs(tint), axis=-1, keepdims=True) + TINT_SOFT)
     offset = linear - luminance + tint * luminance
 
     relative = -ops.min(offset, axis=-1, keepdims=True) / ops.maximum(luminance, EPSILON)
     relative = ops.maximum(relative, EPSILON)
     wanted = ops.minimum(relative, 1.0)
+    gain = 2.0 ** (VIVID_OCTAVES * ops.maximum(vivid, 0.0))
     wanted = ops.where(vivid < 0.0, wanted * (1.0 + vivid),
-                       wanted ** (2.0 ** (-VIVID_OCTAVES * ops.maximum(vivid, 0.0))))
+                       gain * wanted / (1.0 + (gain - 1.0) * wanted))
     return color.linear_to_srgb(_fold_excess(luminance + offset * wanted / relative))
 
 
@@ -262,7 +266,15 @@ def _turn(cosine, sine):
     none = ops.abs(cosine) + ops.abs(sine) < GRAY_CHROMA
     angle = ops.arctan2(ops.where(none, 0.0, sine), ops.where(none, 1.0, cosine))
     turn = angle / (2.0 * math.pi)
-    return turn - ops.floor(turn)
+    turn = turn - ops.floor(turn)
+    return ops.where(turn < 1.0, turn, 0.0)  # a tiny negative angle rounds up to a whole turn
+
+
+def _l_bin(l_star, namespace):
+    """The row of a lightness in the table; black and white, which reach nothing, have their own."""
+    row = namespace.round(namespace.clip(l_star * L_BINS, 0, 100 * L_BINS)) + 1
+    row = namespace.where(l_star < L_MARGIN, 0, row)
+    return namespace.where(l_star > 100.0 - L_MARGIN, 100 * L_BINS + 2, row)
 
 
 def _reach_table(control: controls.Control) -> tuple[np.ndarray, np.ndarray]:
@@ -270,7 +282,7 @@ def _reach_table(control: controls.Control) -> tuple[np.ndarray, np.ndarray]:
 
     They lie on the faces of the RGB cube or at the grays.
     """
-    levels = np.linspace(0.0, 1.0, 129, dtype="float32")
+    levels = np.linspace(0.0, 1.0, 257, dtype="float32")
     faces = [np.roll(np.stack(np.meshgrid(levels, levels, [value], indexing="ij"), -1)
                      .reshape(-1, 3), channel, axis=-1)
              for channel in range(3) for value in (0.0, 1.0)]
@@ -278,8 +290,8 @@ def _reach_table(control: controls.Control) -> tuple[np.ndarray, np.ndarray]:
     rgb = np.concatenate([*faces, grays]).astype("float32")
     l_star = ops.convert_to_numpy(color.rgb_to_lab(rgb))[:, 0]
     values = ops.convert_to_numpy(measure(control, rgb[:, None, None, :]))
-    bins = np.clip(np.round(l_star * L_BINS), 0, 100 * L_BINS).astype(int)
-    lowest = np.full(100 * L_BINS + 1, np.inf, "float32")
+    bins = _l_bin(l_star, np).astype(int)
+    lowest = np.full(100 * L_BINS + 3, np.inf, "float32")
     highest = -lowest
     np.minimum.at(lowest, bins, values)
     np.maximum.at(highest, bins, values)

@@ -33,6 +33,8 @@ def tiny(command, pictures):
         words += TINY + ([] if sample else [f"--dataset={pictures}", "--image_size=32"])
         if not any(word.startswith(("--workdir", "--checkpoints-path")) for word in words):
             words.append("--workdir=runs/" + ("sample" if sample else "cifar10"))
+    if words[1] == "evaluate.py":
+        words += ["--examples=4", "--calibration_examples=2"]
     return words
 
 
@@ -66,14 +68,17 @@ def test_every_command_of_the_readme_runs(tmp_path):
             continue  # the environment that runs this test; a server; CI runs it itself
         if "train_step.py" in command:
             continue  # tests/test_benchmarks.py
-        shutil.rmtree(here / "runs/cifar10", ignore_errors=True) if (
-            "--dataset" in command and "train.py" in command) else None
+        if "train.py" in command and "--dataset" in command:  # one folder serves several commands
+            shutil.rmtree(here / "runs/cifar10", ignore_errors=True)
         result = subprocess.run([sys.executable, *tiny(command, pictures)[1:]], cwd=here,
                                 capture_output=True, text=True)
         assert result.returncode == 0, f"{command}\n{result.stdout}\n{result.stderr}"
+        if "evaluate.py" in command:
+            assert (here / words[2].partition("=")[2] / "results/results.png").exists()
     assert Image.open(here / "colorized" / "photo.jpg").size == (40, 48)
-    assert {path.name for path in (here / "out").iterdir()} == {"folder0.png", "scans0.png"}
-    assert (here / "runs/cifar10/results/results.png").exists()
+    assert Image.open(here / "out/asked/photo.jpg").size == (40, 48)
+    assert (here / "out/sheet/photo.jpg-sheet.png").exists()
+    assert {"folder0.png", "scans0.png"} <= {path.name for path in (here / "out").iterdir()}
 
 
 @pytest.mark.slow
