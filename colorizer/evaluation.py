@@ -10,7 +10,7 @@ from typing import Callable, Iterable, Mapping
 
 import numpy as np
 
-from colorizer import color, images, metrics
+from colorizer import color, grids, metrics
 
 # name, heading, unit or range, whether more is better (None: neither)
 COLUMNS = (
@@ -145,4 +145,4 @@ def write_ranked_grid(
     labels = [f"{name} {delta_e[i]:.1f}" for name, group in groups.items() for i in group]
     columns = {"gray": gray_picture(original), "original": original,
                "colorized": colorize(original)}
-    images.save_grid(path, columns, row_labels=labels)
+    grids.save_grid(path, columns, row_labels=labels)

@@ -13,7 +13,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from colorizer import (
-    checkpoints, color, conditioning, config as config_lib, controls, images, networks
+    checkpoints, color, conditioning, config as config_lib, controls, grids, images, networks
 )
 from colorizer.controls import ControlError
 
@@ -156,7 +156,7 @@ def colorize_files(
             if target.exists() and not overwrite:
                 raise images.ImageError(f"{target}: exists already; --overwrite replaces it")
             if sheet:
-                images.save_grid(target, contact_sheet(colorizer, picture.rgb, combinations))
+                grids.save_grid(target, contact_sheet(colorizer, picture.rgb, combinations))
             else:
                 rgb = colorizer(picture.rgb, **combinations[0])
                 images.write_picture(target, rgb, picture.alpha)

@@ -9,7 +9,7 @@ import numpy as np
 from tensorboard.plugins.hparams import api as hparams
 import tensorflow as tf
 
-from colorizer import config as config_lib, images
+from colorizer import config as config_lib, grids
 
 
 class Summaries:
@@ -48,9 +48,9 @@ class Summaries:
     def grid(self, columns: Mapping[str, np.ndarray], step: int) -> Path:
         """Writes a grid of uint8 [n, h, w, 3] columns to TensorBoard and to a PNG."""
         path = self.samples / f"step-{step:08d}.png"
-        images.save_grid(path, columns)
+        grids.save_grid(path, columns)
         with self._writer.as_default(step):
-            tf.summary.image("test pictures", images.make_grid(columns)[None])
+            tf.summary.image("test pictures", grids.make_grid(columns)[None])
         return path
 
     def figure(self, name: str, rgb8: np.ndarray, step: int) -> None:
