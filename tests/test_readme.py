@@ -66,8 +66,6 @@ def test_every_command_of_the_readme_runs(tmp_path):
         words = shlex.split(command)
         if words[0] in ("pip", "tensorboard") or "quickstart.py" in words:
             continue  # the environment that runs this test; a server; CI runs it itself
-        if "train_step.py" in command:
-            continue  # tests/test_benchmarks.py
         if "train.py" in command and "--dataset" in command:  # one folder serves several commands
             shutil.rmtree(here / "runs/cifar10", ignore_errors=True)
         result = subprocess.run([sys.executable, *tiny(command, pictures)[1:]], cwd=here,
@@ -95,3 +93,13 @@ def test_every_flagfile_runs_two_steps(tmp_path, flagfile):
         cwd=ROOT, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
     assert "2 steps of 4 pictures" in result.stdout
+
+
+@pytest.mark.slow
+def test_the_benchmark_prints_its_figures():
+    result = subprocess.run(
+        [sys.executable, "benchmarks/train_step.py", "--dataset=sample", "--width=2", "--steps=2"],
+        cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    for figure in ("pictures/s", "matrix-product limit", "first finished step", "peak memory"):
+        assert figure in result.stdout
