@@ -89,6 +89,7 @@ def test_a_model_without_targets_says_so(workdir, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["good.png"]
 
 
+@pytest.mark.slow
 def test_a_conditional_model_colours_to_targets_and_makes_contact_sheets(
         tmp_path, one_replica):
     trainer.run(config_lib.TrainConfig().replace(
