@@ -12,7 +12,7 @@ from typing import Any, Mapping, NamedTuple
 from keras import ops
 import numpy as np
 
-from colorizer import color, controls, statistics
+from colorizer import color, config as config_lib, controls, statistics
 
 CONDITION_SIZE = sum(3 if control.circular else 2 for control in controls.CONTROLS)
 DRAWS = 1 + 2 * len(controls.CONTROLS)  # uniform numbers that the targets of a picture need
@@ -22,6 +22,14 @@ ASKED_SHARE = 0.3  # of the controls, for a picture with targets
 LARGEST_DRAW = 1.15
 _EDITS = np.array([control.edit for control in controls.CONTROLS], "float32")
 _CIRCULAR = np.array([control.circular for control in controls.CONTROLS])
+
+
+def condition_sizes(settings: config_lib.ControlsConfig) -> tuple[int, int]:
+    """Lengths of the control vectors that the generator and the discriminator take; 0 for none."""
+    if not settings.conditional:
+        return 0, 0
+    return (CONDITION_SIZE * (settings.condition != "discriminator"),
+            CONDITION_SIZE * (settings.condition != "generator"))
 
 
 class Targets(NamedTuple):

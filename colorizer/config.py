@@ -149,7 +149,7 @@ class OptimizerConfig:
         None, "average the generator's weights over steps with this factor and colour with the "
         "average (default: 0, off, as in the paper; 0.99 for the sample)", low=0, high=0.99999)
     precision: str = setting(
-        "float32", "arithmetic: mixed_float16 is about twice as fast on a T4",
+        "float32", "arithmetic: mixed_float16 for GPUs with tensor cores, such as a T4",
         choices=("float32", "mixed_float16", "mixed_bfloat16"))
     jit_compile: bool = setting(
         False, "compile the step with XLA (slower on CPUs)",
@@ -285,10 +285,8 @@ class TrainConfig:
             ConfigError: not JSON, not an object of objects, or a setting that breaks its rule.
         """
         try:
-            values = {
-                name: tuple(value) if isinstance(value, list) else value
-                for section in json.loads(text).values() for name, value in section.items()
-            }
+            values = {name: value for section in json.loads(text).values()
+                      for name, value in section.items()}
         except (ValueError, AttributeError) as error:
             raise ConfigError(f"config.json must be an object of sections. Received: {error}")
         return cls().replace(**values)

@@ -53,10 +53,9 @@ class Colorizer:
         workdir = Path(workdir)
         config = config_lib.read_config(workdir)
         settings = config.controls
-        conditional = settings.conditional and settings.condition != "discriminator"
         generator = networks.build_generator(
             config.data.image_size, config.model.width, fixed_size=False,
-            condition_size=conditioning.CONDITION_SIZE if conditional else 0)
+            condition_size=conditioning.condition_sizes(settings)[0])
         checkpoint = checkpoints.newest_readable(workdir / "checkpoints")
         checkpoints.load_weights(generator, checkpoint / checkpoints.WEIGHTS)
         return cls(generator, config.data.image_size, settings.desired())

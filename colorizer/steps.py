@@ -48,7 +48,7 @@ class TrainStep:
         size, width = config.data.image_size, config.model.width
         with strategy.scope():
             synchronized = self.replicas > 1
-            of_generator, of_discriminator = condition_sizes(config)
+            of_generator, of_discriminator = conditioning.condition_sizes(config.controls)
 
             def build_generator():
                 return networks.build_generator(
@@ -224,14 +224,6 @@ class TrainStep:
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         optimizer.build(model.trainable_variables)
         return optimizer
-
-
-def condition_sizes(config: config_lib.TrainConfig) -> tuple[int, int]:
-    """Lengths of the control vectors that the generator and the discriminator take; 0 for none."""
-    if not config.controls.conditional:
-        return 0, 0
-    size, seen_by = conditioning.CONDITION_SIZE, config.controls.condition
-    return size * (seen_by != "discriminator"), size * (seen_by != "generator")
 
 
 def _replica():
