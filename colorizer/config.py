@@ -61,6 +61,8 @@ class ModelConfig:
     width: int = setting(
         None, "channels of the first layer; the others scale with it (default: the paper's 64; "
         "24 for the sample)", low=1, high=1024)
+    dropout: float = setting(
+        0.5, "dropout of the generator's first two decoder layers, up to 64 px", low=0, high=0.9)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from keras import layers
 KERNEL_SIZE = 4
 LEAKY_SLOPE = 0.2
 BATCH_NORM_MOMENTUM = 0.99
-DROPOUT_RATE = 0.5
 SMALLEST_GENERATOR_MAP = 2  # pixels at the bottleneck
 SMALLEST_DISCRIMINATOR_MAP = 4
 CONDITION_WIDTH = 64  # channels that the control vector is embedded in
@@ -45,14 +44,15 @@ def discriminator_channels(image_size: int, width: int = 64) -> list[tuple[int, 
 
 
 def build_generator(
-    image_size: int, width: int = 64, *, condition_size: int = 0, synchronized: bool = False,
-    fixed_size: bool = True,
+    image_size: int, width: int = 64, *, dropout: float = 0.5, condition_size: int = 0,
+    synchronized: bool = False, fixed_size: bool = True,
 ) -> keras.Model:
     """Builds the U-Net that predicts ab from L.
 
     Args:
         image_size: side of the training pictures in pixels, a power of two; it sets the depth.
         width: channels of the first layer (the paper's: 64).
+        dropout: rate in the first two decoder layers of networks for up to 64 px.
         condition_size: length of the control vector of a conditional model; 0 for none.
         synchronized: batch statistics over all replicas, not each replica's own.
         fixed_size: False builds it for pictures of any size whose sides are multiples of
@@ -75,7 +75,7 @@ def build_generator(
         x = layers.LeakyReLU(LEAKY_SLOPE, name=f"encoder_{index}_relu")(x)
         skips.append(x)
 
-    dropouts = 2 if image_size < WIDE_IMAGE_SIZE else 0
+    dropouts = 2 if image_size < WIDE_IMAGE_SIZE and dropout > 0 else 0
     for index, skip in enumerate(reversed(skips[:-1])):
         x = layers.Conv2DTranspose(
             skip.shape[-1], KERNEL_SIZE, strides=2, padding="same",
@@ -85,7 +85,7 @@ def build_generator(
         x = _film(x, embedding, f"decoder_{index}")
         x = layers.ReLU(name=f"decoder_{index}_relu")(x)
         if index < dropouts:
-            x = layers.Dropout(DROPOUT_RATE, seed=index, name=f"decoder_{index}_dropout")(x)
+            x = layers.Dropout(dropout, seed=index, name=f"decoder_{index}_dropout")(x)
         x = layers.Concatenate(name=f"decoder_{index}_skip")([x, skip])
 
     x = _film(x, embedding, "ab")
