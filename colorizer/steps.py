@@ -65,10 +65,8 @@ class TrainStep:
             self.discriminator_optimizer = self._build_optimizer(self.discriminator)
         self._dropouts = [layer for layer in self.generator.layers
                           if isinstance(layer, keras.layers.Dropout)]
-        update = self._update
-        if config.optimizer.jit_compile:
-            update = tf.function(update, jit_compile=True)
-        self._replica_update = update
+        self._differentiate = self._compiled(self._differentiate_replica)
+        self._apply = self._compiled(self._apply_replica)
 
     @property
     def colouring_model(self) -> keras.Model:
@@ -90,24 +88,38 @@ class TrainStep:
         self.generator_optimizer.learning_rate = factor * lr
         self.discriminator_optimizer.learning_rate = factor * (disc_lr or lr)
 
+    def _compiled(self, function):
+        jit = self.config.optimizer.jit_compile
+        return tf.function(function, jit_compile=True) if jit else function
+
     @tf.function
     def __call__(self, rgb, step):
-        """Updates both networks once.
+        """Updates both networks once, or leaves everything as it was if a number is not finite.
 
         Args:
             rgb: uint8 [batch, size, size, 3], one such tensor per replica.
             step: int64 scalar, the number of finished steps.
 
         Returns:
-            float32 scalars by name, averaged over the global batch.
+            float32 scalars by name: losses averaged over the global batch, and the L2 norms of
+            the gradients, with several replicas the sum of the norms of their parts. One that is
+            not finite means that nothing was updated.
         """
-        values = self.strategy.run(self._replica_update, args=(rgb, step))
-        return {name: self.strategy.reduce("SUM", value, axis=None)
-                for name, value in values.items()}
+        per_replica, gradients, before = self.strategy.run(self._differentiate, args=(rgb, step))
+        values = {name: self.strategy.reduce("SUM", value, axis=None)
+                  for name, value in per_replica.items()}
+        sound = tf.reduce_all(tf.math.is_finite(list(values.values())))
+        # Around strategy.run, not in it: optimizers synchronize replicas, which a tf.cond forbids.
+        tf.cond(sound,
+                lambda: self.strategy.run(self._apply, args=(gradients, step)),
+                lambda: self.strategy.run(self._put_back, args=(before,)))
+        return values
 
-    def _update(self, rgb, step):
+    def _differentiate_replica(self, rgb, step):
+        """Losses and gradients of one replica's pictures, and the state that the passes change."""
         examples = self._examples(rgb, step)
         self._seed_dropout(step)
+        before = [tf.identity(variable) for variable in self._running_statistics()]
         with tf.GradientTape() as generator_tape, tf.GradientTape() as discriminator_tape:
             ab_fake = self.generator(
                 self._inputs(self.generator, [examples.l_scaled], examples), training=True)
@@ -120,17 +132,38 @@ class TrainStep:
                     discriminator_loss)
 
         results = {"generator/loss": generator_loss}
-        _apply(self.generator_optimizer, generator_tape, scaled_generator_loss, self.generator)
+        gradients = {"generator": generator_tape.gradient(
+            scaled_generator_loss, self.generator.trainable_variables)}
         if discriminator_terms:
             results["discriminator/loss"] = discriminator_loss
-            _apply(self.discriminator_optimizer, discriminator_tape, scaled_discriminator_loss,
-                   self.discriminator)
-        self._update_average(step)
+            gradients["discriminator"] = discriminator_tape.gradient(
+                scaled_discriminator_loss, self.discriminator.trainable_variables)
+        if self.config.optimizer.precision != "mixed_float16":  # whose loss scale may overflow
+            results |= {f"{network}/gradient_norm": tf.linalg.global_norm(values)
+                        for network, values in gradients.items()}
         for name, term in generator_terms.items():
             results[f"generator/{name}"] = self._mean(term)
         for name, term in discriminator_terms.items():
             results[f"discriminator/{name}"] = self._mean(term)
-        return results
+        return results, gradients, before
+
+    def _apply_replica(self, gradients, step):
+        self.generator_optimizer.apply(
+            gradients["generator"], self.generator.trainable_variables)
+        if "discriminator" in gradients:
+            self.discriminator_optimizer.apply(
+                gradients["discriminator"], self.discriminator.trainable_variables)
+        self._update_average(step)
+
+    def _put_back(self, before):
+        for variable, value in zip(self._running_statistics(), before):
+            variable.assign(value)
+
+    def _running_statistics(self):
+        """What a forward pass in training mode updates: the averages of batch normalization."""
+        return [variable for model in (self.generator, self.discriminator)
+                for variable in model.non_trainable_variables
+                if variable.dtype == "float32"]
 
     def _examples(self, rgb, step) -> Examples:
         """The pictures of one replica in the networks' scales, and what is asked of each."""
@@ -229,8 +262,3 @@ class TrainStep:
 
 def _replica():
     return tf.convert_to_tensor(tf.distribute.get_replica_context().replica_id_in_sync_group)
-
-
-def _apply(optimizer, tape, loss, model):
-    variables = model.trainable_variables
-    optimizer.apply(tape.gradient(loss, variables), variables)
