@@ -13,19 +13,22 @@ USAGE = """Trains a grayscale-to-colour GAN (arXiv:1803.05400).
   python train.py --dataset=sample                   the built-in photographs, minutes
   python train.py --dataset=cifar10                  the paper's CIFAR-10 networks
   python train.py --dataset=/path/to/pictures        any folder of pictures
-  python train.py --workdir=runs/cifar10             go on with a run"""
+  python train.py --workdir=runs/cifar10             go on with a run
+
+Exit status: 0 when the run is finished, 75 when it was stopped (SIGTERM, Ctrl-C, a lost worker) and
+the same command goes on, 2 for wrong flags or data and for numbers that stay infinite."""
 
 
-def main(argv: list[str]) -> None:
+def main(argv: list[str]) -> int:
     values = flags.FlagValues()
     flags_lib.define_settings(values)
     rest = flags_lib.parse(argv, values, USAGE)
     if rest:
         raise config_lib.ConfigError(f"train.py takes flags only. Received: {' '.join(rest)}")
     config = flags_lib.build_config(values, base=_saved_config(values.workdir))
-    from colorizer import trainer  # TensorFlow is imported only once the flags are right.
+    from colorizer import runs  # TensorFlow is imported only once the flags are right.
 
-    trainer.run(config)
+    return runs.run(config)
 
 
 def _saved_config(workdir: str | None) -> config_lib.TrainConfig:

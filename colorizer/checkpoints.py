@@ -42,7 +42,8 @@ class Checkpoints:
     """The checkpoints of one run.
 
     Args:
-        folder: where they are; made at the first save.
+        folder: where they are. It must exist at the first save: one that has vanished, with its
+            disk perhaps, is not made again.
         state: TensorFlow objects to save and restore, by name.
         inference_weights: gives the model whose weights colour pictures.
         keep: how many of the newest stay.
@@ -57,22 +58,47 @@ class Checkpoints:
         self._checkpoint = tf.train.Checkpoint(**state)
         self._inference_weights = inference_weights
 
-    def save(self, step: int, loop: Mapping[str, Any], config: str) -> Path:
+    def save(
+        self, step: int, loop: Mapping[str, Any], config: str, spare: int | None = None
+    ) -> Path:
         """Writes a checkpoint, then removes the oldest beyond `keep`.
+
+        A whole checkpoint of the same step stays instead: the steps of a run repeat exactly.
 
         Args:
             step: the number of finished steps.
             loop: JSON values that the training loop needs to go on.
             config: the run's configuration as JSON text.
+            spare: step of one more checkpoint that is not removed.
 
         Returns:
             The checkpoint's folder.
+
+        Raises:
+            CheckpointError: it cannot be written; those that were there are as they were.
         """
         final = self.folder / f"{_PREFIX}{step:08d}"
         temporary = self.folder / f"{_TEMPORARY}{step:08d}-{os.getpid()}"
+        try:
+            if not _is_whole(final):
+                self._write(temporary, step, loop, config)
+                shutil.rmtree(final, ignore_errors=True)
+                temporary.rename(final)
+                _sync(self.folder)
+            for old in list_checkpoints(self.folder)[self.keep:]:
+                if old.name != f"{_PREFIX}{spare or 0:08d}":
+                    shutil.rmtree(old)
+        except (OSError, tf.errors.OpError) as error:
+            shutil.rmtree(temporary, ignore_errors=True)
+            reason = getattr(error, "message", None) or str(error)
+            raise CheckpointError(
+                f"a checkpoint of step {step} cannot be written to {self.folder}: {reason}")
+        return final
+
+    def _write(self, temporary: Path, step: int, loop: Mapping[str, Any], config: str) -> None:
         # In a container every process has the same number, so a killed save's folder may be there.
         shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
+        temporary.mkdir()
         self._checkpoint.write(str(temporary / STATE))
         save_weights(self._inference_weights(), temporary / WEIGHTS)
         digests = {path.name: _sha256(path) for path in sorted(temporary.iterdir())}
@@ -82,16 +108,12 @@ class Checkpoints:
         (temporary / MANIFEST).write_text(json.dumps(manifest, indent=1))
         for path in [*temporary.iterdir(), temporary]:
             _sync(path)
-        if final.exists():
-            shutil.rmtree(final)
-        temporary.rename(final)
-        _sync(self.folder)
-        for old in list_checkpoints(self.folder)[self.keep:]:
-            shutil.rmtree(old)
-        return final
 
-    def restore_newest(self) -> dict[str, Any] | None:
+    def restore_newest(self, sweep: bool = True) -> dict[str, Any] | None:
         """Restores the newest checkpoint that loads; warns about each newer one that does not.
+
+        Args:
+            sweep: whether to remove what killed saves left.
 
         Returns:
             Its manifest, or None where there is no checkpoint at all.
@@ -108,17 +130,18 @@ class Checkpoints:
                     IndexError) as error:
                 logging.warning("skipping damaged checkpoint %s: %s", folder, error)
                 continue
-            self._sweep()
+            if sweep:
+                self._sweep()
             return manifest
         if candidates:
             raise CheckpointError(
                 f"none of the {len(candidates)} checkpoints in {self.folder} can be loaded; they "
                 "are left as they are. Give another --workdir to start afresh")
-        self._sweep()
+        if sweep:
+            self._sweep()
         return None
 
     def _sweep(self) -> None:
-        """Removes what killed saves left."""
         for leftover in self.folder.glob(_TEMPORARY + "*"):
             shutil.rmtree(leftover)
 
@@ -149,6 +172,14 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             raise
         raise CheckpointError(f"{folder / MANIFEST} cannot be used: {error!r}")
     return manifest
+
+
+def _is_whole(folder: Path) -> bool:
+    try:
+        read_manifest(folder)
+        return True
+    except CheckpointError:
+        return False
 
 
 def newest_readable(folder: Path) -> Path:

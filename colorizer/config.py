@@ -52,6 +52,9 @@ class DataConfig:
         0.1, "share of a folder's pictures held out for testing, unless it has train/ and test/",
         above=0.0, high=0.9)
     augment: bool = setting(True, "flip pictures at random, and crop those of a folder")
+    max_bad_share: float = setting(
+        0.05, "largest share of a folder's pictures that may be unreadable", low=0, high=1,
+        may_change=True)
 
 
 @dataclass(frozen=True)
@@ -167,6 +170,11 @@ class RunConfig:
         "runs/<dataset>)", published=("checkpoints_path",), may_change=True)
     seed: int = setting(0, "fixes weights, order of the pictures, flips and dropout",
                         low=0, high=2**31 - 1)
+    deterministic: bool = setting(
+        False, "bit-identical results on GPUs too, which is slower", may_change=True)
+    max_bad_steps: int = setting(
+        10, "steps in a row with numbers that are not finite, each of which is dropped, before the "
+        "run goes back to a checkpoint with lower rates, once", low=1, may_change=True)
     checkpoint_minutes: float = setting(
         10.0, "minutes between checkpoints", above=0,
         may_change=True)
@@ -174,7 +182,7 @@ class RunConfig:
         None, "steps between checkpoints, besides those by time", low=1,
         published=("save_interval",), may_change=True)
     keep_checkpoints: int = setting(
-        3, "how many of the newest checkpoints stay", low=1,
+        3, "how many of the newest checkpoints stay, besides that with the lowest delta_e", low=1,
         may_change=True)
     log_steps: int = setting(20, "steps between TensorBoard scalars", low=1, may_change=True)
     eval_steps: int | None = setting(

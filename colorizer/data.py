@@ -16,7 +16,6 @@ import logging
 import os
 from pathlib import Path
 from typing import Any
-import uuid
 
 from PIL import Image
 import numpy as np
@@ -24,6 +23,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from colorizer.errors import UserError
+from colorizer.files import replace_file
 from colorizer.images import ImageError, find_pictures, is_gray, read_rgb, resize_and_crop
 from colorizer.sources import (
     AUTOTUNE, ArraySource, FileSource, RecordSource, Source, Turns, call_numpy, decode_rgb
@@ -60,6 +60,7 @@ class Dataset:
         gray_left_out: Number of pictures without colour that are in neither split.
         unreadable: (path, reason) of each picture file that cannot be read.
         scan: What was found out about the pictures by looking at each.
+        fingerprint: SHA-256 of the training pictures, or of their names: others are other data.
     """
 
     name: str
@@ -69,6 +70,7 @@ class Dataset:
     gray_left_out: int = 0
     unreadable: list[tuple[str, str]] = field(default_factory=list)
     scan: Scan | None = None
+    fingerprint: str = ""
 
     def save_scan(self, workdir: str) -> None:
         """Keeps in a run's folder what was found out about the pictures, for its next start."""
@@ -195,7 +197,8 @@ def _load_sample(image_size: int | None) -> Dataset:
         test += _tiles(rgb[:, border:], SAMPLE_SIZE)
     kept = [tiles[~is_gray(tiles)] for tiles in (np.stack(train), np.stack(test))]
     return Dataset("sample", SAMPLE_SIZE, ArraySource(kept[0]), ArraySource(kept[1]),
-                   len(train) + len(test) - len(kept[0]) - len(kept[1]))
+                   len(train) + len(test) - len(kept[0]) - len(kept[1]),
+                   fingerprint=_sha256(kept[0]))
 
 
 def _tiles(rgb: np.ndarray, stride: int) -> list[np.ndarray]:
@@ -228,9 +231,7 @@ class Scan:
         if not self._found:
             return
         path = Path(workdir) / SCAN_FILE
-        temporary = path.with_name(f".{uuid.uuid4().hex}.tmp")
-        temporary.write_text(json.dumps(self._found))
-        os.replace(temporary, path)
+        replace_file(path, json.dumps(self._found))
 
 
 def _load_folder(
@@ -265,7 +266,9 @@ def _load_folder(
             f"on. Received: {name} with {len(splits[0])} to train and {len(splits[1])} to test "
             f"on, {gray} gray and {len(unreadable)} unreadable{first}")
     train, test = (FileSource(split, image_size) for split in splits)
-    return Dataset(name, image_size, train, test, gray, unreadable, scan)
+    names = "\n".join(path for path, test in zip(usable, is_test) if not test)
+    return Dataset(name, image_size, train, test, gray, unreadable, scan,
+                   _sha256(os.fsencode(names)))
 
 
 def _judge(paths: dict[str, Path], scan: Scan) -> dict[str, str]:
@@ -289,6 +292,10 @@ def _judge(paths: dict[str, Path], scan: Scan) -> dict[str, str]:
     if new:
         scan.write("files", {keys[name]: verdict for name, verdict in found.items()})
     return found
+
+
+def _sha256(data: Any) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _key(name: str, path: Path) -> str:
@@ -380,15 +387,18 @@ def _load_tfds(name: str, data_dir: str | None, image_size: int | None, test_spl
         if (len(train) + len(test)) * size * size * 3 <= ARRAY_BYTES:
             arrays = [_load_array(records, size, own == size) for records in (train, test)]
             kept = arrays[0][~is_gray(arrays[0])]
+            fingerprint = _sha256(kept)
             sources: tuple[Source, Source] = ArraySource(kept), ArraySource(arrays[1])
         else:
             kept = np.setdiff1d(np.arange(len(train)), _gray_numbers(train, scan))
+            fingerprint = _sha256(f"{train.key} {kept.tolist()}".encode())
             sources = (RecordSource(train.read, kept, size),
                        RecordSource(test.read, np.arange(len(test)), size))
         if not all(source.size for source in sources):
             raise ValueError(f"{len(kept)} colour pictures to train and {len(test)} to test on")
     return Dataset(
-        name, size, sources[0], sources[1], gray_left_out=len(train) - len(kept), scan=scan)
+        name, size, sources[0], sources[1], gray_left_out=len(train) - len(kept), scan=scan,
+        fingerprint=fingerprint)
 
 
 @contextlib.contextmanager

@@ -19,7 +19,6 @@ from absl import flags
 from colorizer import config as config_lib
 from colorizer.errors import UserError
 
-USAGE_ERROR = 2
 _BOOLEAN_WORDS = ("true", "false", "t", "f", "yes", "no", "y", "n", "1", "0")
 
 
@@ -166,12 +165,13 @@ def _plain(value: Any) -> str:
 def run(main: Callable[[list[str]], int | None]) -> NoReturn:
     """Runs a program: what the user can mend ends in one line and a status, not a traceback.
 
-    Exit status: what `main` returns (0 for None), 2 for wrong settings or data, 130 for Ctrl-C.
+    Exit status: what `main` returns (0 for None), a `UserError`'s own (2 for wrong settings or
+    data), 130 for Ctrl-C.
     """
     try:
         status = main(sys.argv) or 0
     except UserError as error:
-        fail(str(error))
+        fail(str(error), error.status)
     except KeyboardInterrupt:
         print("\ninterrupted", file=sys.stderr)
         status = 130
@@ -181,7 +181,7 @@ def run(main: Callable[[list[str]], int | None]) -> NoReturn:
     sys.exit(status)
 
 
-def fail(message: str, status: int = USAGE_ERROR) -> NoReturn:
+def fail(message: str, status: int = UserError.status) -> NoReturn:
     """Prints one line to standard error and exits."""
     program = os.path.basename(sys.argv[0])
     print(f"{program}: error: {message}", file=sys.stderr)

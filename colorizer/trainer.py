@@ -1,9 +1,9 @@
-"""A training run: its folder, its loop, its evaluations, its checkpoints."""
+"""The loop of a training run: steps, evaluations, checkpoints, and what can go wrong in them."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 import math
-import os
 from pathlib import Path
 import sys
 import time
@@ -15,14 +15,28 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from colorizer import (
-    calibration, checkpoints, color, config as config_lib, controls, data, evaluation, inference,
-    schedules, steps, summaries
+    calibration, checkpoints, color, config as config_lib, data, devices, evaluation, inference,
+    preemption, schedules, steps, summaries
 )
+from colorizer.errors import UserError
 
 EVAL_STEPS = (100, 1000)  # at least and at most between evaluations; else one epoch
 EVAL_BATCH = 64
 CALIBRATION_EXAMPLES = 32
 CALIBRATION_TARGETS = (0.0, 0.25, 0.5, 0.75, 1.0)
+REWIND_FACTOR = 0.1  # on the learning rates, after going back to a good checkpoint
+
+
+class TrainingError(UserError):
+    """Training cannot go on."""
+
+
+class Stopped(Exception):
+    """A signal asked the run to stop."""
+
+
+class _Diverged(Exception):
+    """Too many steps in a row had numbers that are not finite."""
 
 
 class Trainer:
@@ -31,85 +45,149 @@ class Trainer:
     Args:
         config: resolved (`TrainConfig.resolve`), with a `workdir`.
         dataset: what to train on.
-        strategy: over the devices; default: all local ones.
+        strategy: over the devices.
+        stop: says when to stop early.
     """
 
     def __init__(
         self, config: config_lib.TrainConfig, dataset: data.Dataset,
-        strategy: tf.distribute.Strategy | None = None,
+        strategy: tf.distribute.Strategy, stop: preemption.StopSignals,
     ):
         self.config = config
         self.dataset = dataset
-        self.strategy = strategy or tf.distribute.MirroredStrategy()
-        replicas = self.strategy.num_replicas_in_sync
-        batch_size = config.optimizer.batch_size
-        if batch_size % replicas:
-            raise config_lib.ConfigError(
-                f"`batch_size` must be a multiple of the number of devices, {replicas}. "
-                f"Received: batch_size={batch_size}")
+        self.strategy = strategy
+        self.stop = stop
+        self.workers = devices.Workers(strategy)
         self.workdir = Path(config.run.workdir)
         self.step = 0
         self.total_steps = total_steps(config, dataset.train_size)
-        self.steps_per_epoch = max(1, round(dataset.train_size / batch_size))
-        self.train_step = steps.TrainStep(config, self.strategy)
+        self.steps_per_epoch = max(
+            1, round(dataset.train_size / config.optimizer.batch_size))
+        self.train_step = steps.TrainStep(config, strategy)
         self.decay = schedules.Decay(config.optimizer)
+        self.bad_steps = BadSteps(config.run.max_bad_steps)
+        self.best: dict[str, Any] | None = None
         self.checkpoints = checkpoints.Checkpoints(
             self.workdir / "checkpoints", self.train_step.state(),
             lambda: self.train_step.colouring_model, config.run.keep_checkpoints)
         self.colorizer = inference.Colorizer(
             self.train_step.colouring_model, config.data.image_size, config.controls.desired())
+        self.summaries: summaries.Summaries | None = None
 
     def resume(self) -> bool:
-        """Goes to the newest checkpoint that loads; returns whether there was one."""
-        manifest = self.checkpoints.restore_newest()
+        """Goes to the newest checkpoint that loads; returns whether there was one.
+
+        Raises:
+            CheckpointError: there are checkpoints and none of them loads.
+            ConfigError: the checkpoint was made with other training pictures.
+        """
+        manifest = self.checkpoints.restore_newest(sweep=self.workers.chief)
         if manifest is None:
             return False
+        loop = manifest["loop"]
+        pictures = loop.get("pictures", self._pictures())
+        if pictures != self._pictures():
+            raise config_lib.ConfigError(
+                f"the training pictures must be those that the run in {self.workdir} began with "
+                f"({pictures['count']} pictures). Received: --dataset={self.dataset.name} with "
+                f"{self.dataset.train_size}, or others under these names")
         self.step = manifest["step"]
-        self.decay.restore(manifest["loop"]["decay"])
+        self.decay.restore(loop["decay"])
+        self.bad_steps.restore(loop.get("bad_steps", {}))
+        self.best = loop.get("best")
         return True
 
-    def train(self) -> evaluation.Evaluation:
-        """Trains the steps that are left, at least one; returns the evaluation after the last."""
-        self.summaries = summaries.Summaries(self.workdir)
-        self.summaries.settings(self.config, self.step)
+    def train(self) -> evaluation.Evaluation | None:
+        """Trains the steps that are left, at least one; returns the evaluation after the last.
+
+        Raises:
+            Stopped: a signal came; the state is saved.
+            TrainingError: numbers stopped being finite, a worker is gone, the pictures cannot be
+                read any more, or the last checkpoint cannot be written.
+        """
+        self.workers.check_equal(self.step, "the number of finished steps")
+        if self.workers.chief:
+            self.summaries = summaries.Summaries(self.workdir, self.step)
+            self.summaries.settings(self.config, self.step)
+        with self._progress() as progress:
+            while True:
+                try:
+                    return self._train(progress)
+                except _Diverged as error:
+                    self._rewind(str(error), progress)
+                except Stopped:
+                    self._save(progress, must=True)
+                    raise
+
+    def _train(self, progress: tqdm) -> evaluation.Evaluation | None:
         eval_steps = self.config.run.eval_steps or int(
             np.clip(self.steps_per_epoch, *EVAL_STEPS))
         batches = iter(self._batches())
-        pending: list[dict[str, Any]] = []
+        self._pending: list[dict[str, Any]] = []
         last_save = time.monotonic()
-        self.train_step.set_rates(self.decay.factor(self.step))
-        with self._progress() as progress:
-            while self.step < self.total_steps:
-                pending.append(self.train_step(next(batches), tf.constant(self.step, tf.int64)))
-                self.step += 1
-                last = self.step == self.total_steps
-                if self.step % self.config.run.log_steps == 0 or last or self._ends_epoch():
-                    self._log(pending, progress)
-                self.train_step.set_rates(self.decay.factor(self.step))
-                if self.step % eval_steps == 0 or last:
-                    self._log(pending, progress)
+        result = None
+        while self.step < self.total_steps:
+            self.train_step.set_rates(self.decay.factor(self.step) * self.bad_steps.rate)
+            self._take_step(batches, progress)
+            last = self.step == self.total_steps
+            if self.step % self.config.run.log_steps == 0 or last or self._ends_epoch():
+                self._log(progress)
+            if self.workers.any(self.stop.received is not None):
+                raise Stopped
+            minutes = (time.monotonic() - last_save) / 60.0
+            better = False
+            if self.step % eval_steps == 0 or last:
+                self._log(progress)
+                if self.workers.chief:
                     result = self.evaluate()
-                minutes = (time.monotonic() - last_save) / 60.0
-                if last or self._save_is_due(minutes):
-                    self._log(pending, progress)
-                    self.save()
-                    last_save = time.monotonic()
+                    better = self._is_best(result)
+            if last or better or self._save_is_due(minutes):
+                self._save(progress, must=last)
+                last_save = time.monotonic()
         return result
+
+    def _take_step(self, batches: Iterator, progress: tqdm) -> None:
+        try:
+            rgb = next(batches)
+        except tf.errors.OpError as error:
+            self._save(progress, must=True)
+            reason = str(error.message).splitlines()[0]
+            raise TrainingError(f"step {self.step}: the training pictures cannot be read any more; "
+                                f"the run is saved. Received: {reason}")
+        with self.workers.watched(self.step):
+            self._pending.append(self.train_step(rgb, tf.constant(self.step, tf.int64)))
+        self.step += 1
+
+    def _rewind(self, reason: str, progress: tqdm) -> None:
+        """Goes back to the last good checkpoint with lower rates, the first time."""
+        advice = "A lower --lr may help"
+        if self.bad_steps.rate < 1.0:
+            raise TrainingError(f"{reason}, again after going back to a checkpoint. {advice}")
+        self._pending.clear()
+        if not self.resume():
+            raise TrainingError(f"{reason}, before the first checkpoint. {advice}")
+        self.bad_steps.rate = REWIND_FACTOR
+        if self.summaries:
+            self.summaries.go_back(self.step)
+        progress.reset(self.total_steps * self.config.optimizer.batch_size)
+        progress.update(self.step * self.config.optimizer.batch_size)
+        logging.warning("%s: back to step %d, with %g of the learning rates", reason, self.step,
+                        REWIND_FACTOR)
 
     def evaluate(self) -> evaluation.Evaluation:
         """Measures `eval_examples` test pictures; writes scalars, histograms and the grid."""
+        assert self.summaries
         result = evaluation.evaluate(
-            self.colorizer.colorize_rgb8,
-            self.dataset.test_batches(EVAL_BATCH, self.config.run.eval_examples))
+            self._colorize, self.dataset.test_batches(EVAL_BATCH, self.config.run.eval_examples))
         for row, values in result.rows.items():
             self.summaries.scalars(values, self.step, f"test/{row.replace(' ', '_')}")
         original = np.concatenate(list(
             self.dataset.test_batches(EVAL_BATCH, self.config.run.grid_examples)))
-        colorized = self.colorizer.colorize_rgb8(original)
+        colorized = self._colorize(original)
         columns = {"gray": evaluation.gray_picture(original), "original": original,
                    "colorized": colorized}
         self.summaries.ab_histograms(_ab_scaled(colorized), _ab_scaled(original), self.step)
-        self.grid_path = self.summaries.grid(columns, self.step)
+        self.summaries.grid(columns, self.step)
         if self.colorizer.conditional:
             self._calibrate()
         self.summaries.flush()
@@ -120,19 +198,56 @@ class Trainer:
             f"colorfulness {model['colorfulness_ratio']:.2f} of the originals'", file=sys.stderr)
         return result
 
+    def _colorize(self, rgb8: np.ndarray, **targets: float | None) -> np.ndarray:
+        """Colours test pictures, unless the run is to stop: an evaluation can take minutes."""
+        if self.stop.received and self.workers.count == 1:
+            raise Stopped
+        return self.colorizer.colorize_rgb8(rgb8, **targets)
+
     def _calibrate(self) -> None:
         """Writes what a conditional model gives for a few targets of each control."""
+        assert self.summaries
         result = calibration.calibrate(
-            self.colorizer.colorize_rgb8,
-            self.dataset.test_batches(EVAL_BATCH, CALIBRATION_EXAMPLES),
+            self._colorize, self.dataset.test_batches(EVAL_BATCH, CALIBRATION_EXAMPLES),
             targets=CALIBRATION_TARGETS)
         self.summaries.scalars(result.scalars(), self.step, "calibration")
         self.summaries.figure("calibration", result.figure(), self.step)
 
+    def _is_best(self, result: evaluation.Evaluation) -> bool:
+        """Whether no earlier evaluation had a lower `delta_e`; that checkpoint is then kept."""
+        delta_e = result.rows[evaluation.MODEL]["delta_e"]
+        if self.best and self.best["delta_e"] <= delta_e:
+            return False
+        self.best = {"step": self.step, "delta_e": delta_e}
+        return True
+
+    def _save(self, progress: tqdm, must: bool) -> None:
+        """Writes a checkpoint. If that fails and need not be, it is tried again later."""
+        self._log(progress)
+        # In a row of bad steps the last good weights may be the bad ones' cause.
+        going_bad = self.bad_steps.in_a_row and self.step < self.total_steps
+        if going_bad or not self.workers.chief:
+            return
+        try:
+            self.save()
+        except checkpoints.CheckpointError as error:
+            if must:
+                raise
+            logging.warning("%s; training goes on, the next checkpoint is tried later", error)
+
     def save(self) -> Path:
-        """Writes a checkpoint."""
+        """Writes a checkpoint.
+
+        Raises:
+            CheckpointError: it cannot be written; the earlier ones are as they were.
+        """
+        loop = {"decay": self.decay.state(), "bad_steps": self.bad_steps.state(),
+                "best": self.best, "pictures": self._pictures()}
         return self.checkpoints.save(
-            self.step, {"decay": self.decay.state()}, self.config.to_json())
+            self.step, loop, self.config.to_json(), spare=self.best["step"] if self.best else None)
+
+    def _pictures(self) -> dict[str, Any]:
+        return {"count": self.dataset.train_size, "sha256": self.dataset.fingerprint}
 
     def _batches(self):
         replicas = self.strategy.num_replicas_in_sync
@@ -155,111 +270,93 @@ class Trainer:
         return (minutes >= self.config.run.checkpoint_minutes
                 or every is not None and self.step % every == 0)
 
-    def _log(self, pending: list[dict[str, Any]], progress: tqdm) -> None:
+    def _log(self, progress: tqdm) -> None:
         """Fetches the losses of the pending steps: scalars, progress bar, learning-rate decay."""
-        if not pending:
+        if not self._pending:
             return
-        values = [{name: float(value) for name, value in losses.items()} for losses in pending]
-        pending.clear()
-        for losses in values:
+        values = [{name: float(value) for name, value in losses.items()}
+                  for losses in self._pending]
+        self._pending.clear()
+        sound = [losses for step, losses in enumerate(values, self.step - len(values) + 1)
+                 if self.bad_steps.observe(step, losses)]
+        for losses in sound:
             self.decay.observe(losses["generator/l1"])
         if self._ends_epoch() and self.decay.end_epoch():
             tqdm.write(f"step {self.step}: the training L1 stopped falling, the learning rates "
                        f"fall to {self.decay.factor(self.step):g} of the first", file=sys.stderr)
-        means = {name: float(np.mean([losses[name] for losses in values])) for name in values[0]}
-        self.summaries.scalars(means, self.step, "train")
-        self.summaries.scalars(
-            {"learning_rate_factor": self.decay.factor(self.step)}, self.step, "train")
+        means = {name: float(np.mean([losses[name] for losses in sound])) for name in values[0]
+                 if sound}
+        if self.summaries:
+            self.summaries.scalars(means | {
+                "learning_rate_factor": self.decay.factor(self.step) * self.bad_steps.rate,
+                "bad_steps": self.bad_steps.total}, self.step, "train")
         progress.set_postfix({name.replace("generator", "G").replace("discriminator", "D"):
-                              f"{value:.3f}" for name, value in means.items()}, refresh=False)
+                              f"{value:.3f}" for name, value in means.items()
+                              if not name.endswith("gradient_norm")}, refresh=False)
         progress.update(len(values) * self.config.optimizer.batch_size)
+        self.bad_steps.check()
 
     def _progress(self) -> tqdm:
         batch_size = self.config.optimizer.batch_size
         return tqdm(
             total=self.total_steps * batch_size, initial=self.step * batch_size, unit=" pictures",
             unit_scale=True, mininterval=0.5 if sys.stderr.isatty() else 10.0,
-            dynamic_ncols=True, desc="training")
+            dynamic_ncols=True, desc="training", disable=not self.workers.chief)
+
+
+class BadSteps:
+    """Counts the steps that were dropped because a number was not finite.
+
+    Args:
+        most_in_a_row: how many are borne.
+
+    Attributes:
+        rate: factor on the learning rates, below 1 once the run had to go back.
+    """
+
+    def __init__(self, most_in_a_row: int):
+        self._most = most_in_a_row
+        self._first = ""
+        self.total = 0
+        self.in_a_row = 0
+        self.too_many = False
+        self.rate = 1.0
+
+    def observe(self, step: int, values: dict[str, float]) -> bool:
+        """Takes note of a step's numbers; returns whether they are all finite."""
+        bad = [name for name, value in values.items() if not math.isfinite(value)]
+        if not bad:
+            self.in_a_row = 0
+            return True
+        if not self.in_a_row:
+            self._first = f"step {step}: {', '.join(bad)} not finite"
+            logging.warning("%s; the step is dropped", self._first)
+        self.total += 1
+        self.in_a_row += 1
+        self.too_many |= self.in_a_row >= self._most
+        return False
+
+    def check(self) -> None:
+        """Ends the loop when there were too many."""
+        if self.too_many:
+            raise _Diverged(f"{self._first}, and so on for {self._most} steps")
+
+    def state(self) -> dict[str, Any]:
+        """The state as JSON values."""
+        return {"total": self.total, "in_a_row": self.in_a_row, "rate": self.rate}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Takes over what `state` returned."""
+        self.too_many = False
+        self.total = state.get("total", 0)
+        self.in_a_row = state.get("in_a_row", 0)
+        self.rate = state.get("rate", 1.0)
 
 
 def total_steps(config: config_lib.TrainConfig, train_size: int) -> int:
     """The number of steps of a whole run: `epochs` over the pictures, at most `max_steps`."""
     count = math.ceil(config.optimizer.epochs * train_size / config.optimizer.batch_size)
     return min(count, config.optimizer.max_steps or count)
-
-
-def open_workdir(config: config_lib.TrainConfig) -> None:
-    """Makes the run's folder and writes `config.json`, or checks that it is the same run's.
-
-    Raises:
-        config_lib.ConfigError: the folder holds a run whose fixed settings differ.
-    """
-    workdir = Path(config.run.workdir)
-    path = workdir / "config.json"
-    if path.exists():
-        saved = {name: value for name, value, _ in config_lib.read_config(workdir).settings()}
-        differing = [
-            f"--{name} was {saved[name]}, now {value}" for name, value, rule in config.settings()
-            if not rule["may_change"] and saved[name] != value]
-        if differing:
-            raise config_lib.ConfigError(
-                f"{workdir} holds a run with other settings ({'; '.join(differing)}): "
-                "give another --workdir, or these settings back")
-    workdir.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(config.to_json())
-    os.replace(temporary, path)
-
-
-def run(
-    config: config_lib.TrainConfig, strategy: tf.distribute.Strategy | None = None
-) -> None:
-    """Trains, or goes on training, the run that `config` describes; prints where the results are.
-
-    Args:
-        config: as the user gave it.
-        strategy: over the devices; default: all local ones.
-
-    Raises:
-        UserError: what the user can mend: data, settings, a folder of another run.
-    """
-    for gpu in tf.config.list_physical_devices("GPU"):
-        tf.config.experimental.set_memory_growth(gpu, True)
-    workdir = config.run.workdir or os.path.join(
-        "runs", os.path.basename(config.data.dataset.rstrip("/")))
-    dataset = data.load_dataset(
-        config.data.dataset, data_dir=config.data.data_dir, image_size=config.data.image_size,
-        test_split=config.data.test_split, workdir=workdir)
-    config = config.resolve(dataset.image_size).replace(workdir=workdir)
-    warning = controls.contradiction(config.controls.desired())
-    if warning:
-        logging.warning(warning)
-    open_workdir(config)
-    dataset.save_scan(workdir)
-    _report(dataset)
-    trainer = Trainer(config, dataset, strategy)
-    resumed = trainer.resume()
-    if trainer.step >= trainer.total_steps:
-        print(f"{workdir} is finished: {trainer.step} of {trainer.total_steps} steps. To extend "
-              f"it, run it again with a larger --epochs (now {config.optimizer.epochs:g}) or "
-              f"--max_steps (now {config.optimizer.max_steps}).")
-        return
-    if resumed:
-        print(f"{workdir}: going on after step {trainer.step} of {trainer.total_steps}")
-    else:
-        print(f"{workdir}: {trainer.total_steps} steps of {config.optimizer.batch_size} pictures, "
-              f"{trainer.steps_per_epoch} steps an epoch")
-    result = trainer.train()
-    print(result.text())
-    print(f"pictures: {trainer.grid_path}\nTensorBoard: tensorboard --logdir {workdir}")
-
-
-def _report(dataset: data.Dataset) -> None:
-    print(f"{dataset.name}: {dataset.train_size} training and {dataset.test_size} test pictures, "
-          f"{dataset.image_size} px; {dataset.gray_left_out} gray ones left out, "
-          f"{len(dataset.unreadable)} unreadable ones skipped")
-    for path, reason in dataset.unreadable:
-        logging.warning("skipped %s: %s", path, reason)
 
 
 def _ab_scaled(rgb8: np.ndarray) -> np.ndarray:

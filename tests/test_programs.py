@@ -9,7 +9,7 @@ import sys
 from PIL import Image
 import pytest
 
-from colorizer import config as config_lib, trainer
+from colorizer import config as config_lib, runs
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -17,7 +17,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 @pytest.fixture(scope="module")
 def workdir(tmp_path_factory, one_replica):
     workdir = tmp_path_factory.mktemp("run")
-    trainer.run(config_lib.TrainConfig().replace(
+    runs.run(config_lib.TrainConfig().replace(
         dataset="sample", width=2, batch_size=8, max_steps=1, eval_examples=4, grid_examples=2,
         workdir=str(workdir)), one_replica)
     return workdir
@@ -92,7 +92,7 @@ def test_a_model_without_targets_says_so(workdir, tmp_path):
 @pytest.mark.slow
 def test_a_conditional_model_colours_to_targets_and_makes_contact_sheets(
         tmp_path, one_replica):
-    trainer.run(config_lib.TrainConfig().replace(
+    runs.run(config_lib.TrainConfig().replace(
         dataset="sample", width=2, batch_size=8, max_steps=1, eval_examples=4, grid_examples=2,
         conditional=True, workdir=str(tmp_path / "run")), one_replica)
     Image.new("RGB", (30, 20), (80, 90, 100)).save(tmp_path / "p.png")
@@ -116,7 +116,7 @@ def test_training_on_a_folder_with_damaged_pictures_names_them(tmp_path, one_rep
         Image.new("RGB", (40, 40), (40 * index, 90, 200 - 30 * index)).save(
             tmp_path / f"{index}.png")
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
-    trainer.run(config_lib.TrainConfig().replace(
+    runs.run(config_lib.TrainConfig().replace(
         dataset=str(tmp_path), image_size=16, width=2, batch_size=2, max_steps=1, eval_examples=1,
         grid_examples=1, workdir=str(tmp_path / "run")), one_replica)
     assert "1 unreadable ones skipped" in capsys.readouterr().out
