@@ -3,6 +3,7 @@
 import csv
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
 
@@ -45,11 +46,46 @@ def test_evaluate_prints_and_writes_the_table_beside_the_gray_baseline(workdir):
     assert width > 300 and height > 300
 
 
+@pytest.mark.slow
+def test_compare_measures_runs_in_one_table_and_leaves_their_own_results(workdir, tmp_path):
+    shutil.copytree(workdir, tmp_path / "first")
+    shutil.copytree(workdir, tmp_path / "second", ignore=shutil.ignore_patterns("results"))
+    result = program("evaluate.py", "--compare", "first", "second", "--examples=4", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "warning" not in result.stderr
+    output = tmp_path / "first" / "compare"
+    written = json.loads((output / "results.json").read_text())["rows"]
+    assert list(written) == ["gray baseline", "first", "second"]
+    assert written["first"] == written["second"]
+    for row in written:
+        assert any(line.startswith(row) for line in result.stdout.splitlines())
+    assert Image.open(output / "compare.png").size == (404, 822)  # 4 columns and 8 rows of 96 px
+    assert not (tmp_path / "second" / "results").exists()
+
+
+@pytest.mark.slow
+def test_a_model_trained_on_other_pictures_is_compared_with_a_warning(workdir, tmp_path):
+    shutil.copytree(workdir, tmp_path / "first")
+    shutil.copytree(workdir, tmp_path / "second")
+    path = tmp_path / "second" / "config.json"
+    path.write_text(path.read_text().replace('"dataset": "sample"', '"dataset": "elsewhere"'))
+    result = program("evaluate.py", "--compare=first,second", "--examples=4", "--output=out",
+                     cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "warning: second was trained on other pictures (dataset=elsewhere" in result.stderr
+    assert (tmp_path / "out" / "compare.png").exists()
+
+
 @pytest.mark.parametrize("arguments, words", [
     (["evaluate.py"], "workdir"),
     (["evaluate.py", "--workdir=nowhere"], "nowhere"),
     (["evaluate.py", "--workdir=configs"], "config.json"),
     (["evaluate.py", "--examples=0", "--workdir=nowhere"], "examples"),
+    (["evaluate.py", "--workdir=nowhere", "more"], "more"),
+    (["evaluate.py", "--compare"], "compare"),
+    (["evaluate.py", "--compare="], "at least one run"),
+    (["evaluate.py", "--compare", "nowhere"], "nowhere"),
+    (["evaluate.py", "--compare=nowhere", "--workdir=nowhere"], "--workdir"),
     (["colorize.py", "--workdir=nowhere", "a.png"], "nowhere"),
     (["colorize.py", "a.png"], "workdir"),
     (["colorize.py", "--workdir=nowhere"], "pictures"),
