@@ -13,27 +13,32 @@ USAGE = """Measures models on test pictures, always beside the gray baseline.
   python evaluate.py --workdir=runs/cifar10
   python evaluate.py --workdir=runs/controlled --rival=runs/cifar10
   python evaluate.py --compare runs/cifar10 runs/controlled
+  python evaluate.py --turing_test --workdir=runs/cifar10
 
 One model: writes results.json, results.csv and results.png (best, median, worst pictures); for a
 conditional model also its calibration, asked against achieved: calibration.json, .csv and .png.
-Several: one table, results.json, results.csv and compare.png (original, gray, each model)."""
+Several: results.json, results.csv and compare.png (original, gray, each model). A visual Turing
+test asks which of two pictures is real and writes turing.json."""
+RUN, DATA, CALIBRATION, TURING = "Run", "Data", "Calibration", "Visual Turing test"
 FLAGS = (  # group, name, default, kind, help
-    ("Run", "workdir", None, "str", "folder of the run to measure"),
-    ("Run", "compare", None, "list", "folders of the runs to measure in one table on the test "
+    (RUN, "workdir", None, "str", "folder of the run to measure"),
+    (RUN, "compare", None, "list", "folders of the runs to measure in one table on the test "
      "pictures of the first, which may be written --compare a b or --compare=a,b; all must have "
      "one image size; conditional models are given no target"),
-    ("Run", "output", None, "str", "folder for the results (default: <workdir>/results; of "
+    (RUN, "output", None, "str", "folder for the results (default: <workdir>/results; of "
      "--compare, <first run>/compare)"),
-    ("Data", "data_dir", None, "str", "where TensorFlow Datasets keeps its data (default: the "
-     "run's)"),
-    ("Data", "examples", None, "int", "test pictures to measure (default: all)"),
-    ("Calibration of a conditional model", "rival", None, "str", "folder of an unconditional run "
-     "whose colours, moved to each target by formula, the calibration compares with (default: "
-     "this model's own natural colours)"),
-    ("Calibration of a conditional model", "calibration_examples", 200, "int", "test pictures of "
-     "the calibration"),
+    (DATA, "data_dir", None, "str", "folder of TensorFlow Datasets' data (default: the run's)"),
+    (DATA, "examples", None, "int", "test pictures to measure (default: all)"),
+    (CALIBRATION, "rival", None, "str", "folder of an unconditional run whose colours, moved to "
+     "each target by formula, are compared with (default: this model's own natural colours)"),
+    (CALIBRATION, "calibration_examples", 200, "int", "test pictures for it"),
+    (TURING, "turing_test", False, "bool", "show real and colorized pictures side by side, in a "
+     "PNG, a colour terminal and a browser, and ask which is real; 1 or 2 answers, q ends early"),
+    (TURING, "trials", 100, "int", "pairs to show, each of another test picture"),
+    (TURING, "seconds", 2.0, "float", "how long a pair is seen; 0: until it is answered"),
+    (TURING, "seed", 0, "int", "decides the order of the pairs and the sides in them"),
 )
-AT_LEAST = {"examples": 1, "calibration_examples": 1}
+AT_LEAST = {"examples": 1, "calibration_examples": 1, "trials": 1, "seconds": 0, "seed": 0}
 
 
 def main(argv: list[str]) -> None:
@@ -45,23 +50,30 @@ def main(argv: list[str]) -> None:
         if (value := values[name].value) is not None and value < low:
             raise config_lib.ConfigError(
                 f"`{name}` must be at least {low}. Received: {name}={value}")
-    several = values.compare is not None
+    several, asking = values.compare is not None, values.turing_test
+    received = f"Received: {' '.join(argv[1:]) or 'nothing'}"
     if several == (values.workdir is not None) or (rest and not several):
-        raise config_lib.ConfigError(
-            "evaluate.py needs --workdir, the folder of a run, or --compare, the folders of "
-            f"several. Received: workdir={values.workdir}, compare={values.compare} "
-            f"{' '.join(rest)}".rstrip())
+        raise config_lib.ConfigError("evaluate.py needs --workdir, the folder of a run, or "
+                                     f"--compare, the folders of several. {received}")
+    settings = any(values[name].present for name in ("trials", "seconds", "seed"))
+    if (asking and several) or (settings and not asking):
+        raise config_lib.ConfigError("--trials, --seconds and --seed belong to --turing_test, and "
+                                     f"that to one --workdir. {received}")
     folders = [name for text in values.compare or [] for name in text.split(",") if name] + rest
     runs = runs_lib.read_runs(folders if several else [values.workdir])
+    if values.rival:
+        config_lib.read_config(Path(values.rival))
     folder = Path(values.output or runs[0].workdir / ("compare" if several else "results"))
     from colorizer import reports  # TensorFlow is imported only once the flags are right.
 
     if several:
         reports.compare(runs, folder, data_dir=values.data_dir, examples=values.examples)
+    elif asking:
+        reports.turing_test(runs[0], folder, data_dir=values.data_dir, trials=values.trials,
+                            seconds=values.seconds, seed=values.seed)
     else:
-        reports.measure(
-            runs[0].workdir, folder, data_dir=values.data_dir, examples=values.examples,
-            calibration_examples=values.calibration_examples, rival=values.rival)
+        reports.measure(runs[0], folder, data_dir=values.data_dir, examples=values.examples,
+                        calibration_examples=values.calibration_examples, rival=values.rival)
 
 
 if __name__ == "__main__":

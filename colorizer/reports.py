@@ -1,25 +1,28 @@
-"""What evaluate.py prints and writes about runs: a model in full, or several side by side."""
+"""What evaluate.py prints and writes: a model in full, several side by side, a Turing test."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+import io
 from pathlib import Path
 import sys
 
-from colorizer import calibration, config as config_lib, data, evaluation, inference
+import numpy as np
+
+from colorizer import calibration, data, display, evaluation, inference, turing
 from colorizer.runs import Run
 
 BATCH = 100
 
 
 def measure(
-    workdir: Path, output: Path, *, data_dir: str | None, examples: int | None,
+    run: Run, output: Path, *, data_dir: str | None, examples: int | None,
     calibration_examples: int, rival: str | None,
 ) -> None:
     """Prints and writes the table of a model and, if it is conditional, its calibration.
 
     Args:
-        workdir: folder of the run.
+        run: the run, as from `runs.read_runs`.
         output: folder for results.json, .csv and .png (best, median, worst pictures), and for
             calibration.json, .csv and .png.
         data_dir: where TensorFlow Datasets keeps its data; by default what the run says.
@@ -30,12 +33,12 @@ def measure(
     Raises:
         UserError: no checkpoint that can be loaded, or the pictures cannot be had.
     """
-    colorizer = inference.Colorizer.load(workdir)
+    colorizer = inference.Colorizer.load(run.workdir)
     rival_colors = inference.Colorizer.load(rival).colorize_rgb8 if rival else None
-    dataset = _dataset(config_lib.read_config(workdir), workdir, data_dir)
+    dataset = _dataset(run, data_dir)
     result = evaluation.evaluate(
         colorizer.colorize_rgb8, dataset.test_batches(BATCH, examples))
-    print(f"{workdir} on the test pictures of {dataset.name}:\n{result.text()}")
+    print(f"{run.workdir} on the test pictures of {dataset.name}:\n{result.text()}")
     written = result.write(output)
     evaluation.write_ranked_grid(
         output / "results.png", colorizer.colorize_rgb8, dataset.test_batches(BATCH, examples),
@@ -73,7 +76,7 @@ def compare(
         if trained_on != measured_on:
             print("warning: {} was trained on other pictures (dataset={}, test_split={:g}) and may "
                   "have seen these test pictures".format(run.name, *trained_on), file=sys.stderr)
-    dataset = _dataset(first.config, first.workdir, data_dir)
+    dataset = _dataset(first, data_dir)
     result = evaluation.compare(models, dataset.test_batches(BATCH, examples))
     print(f"{len(runs)} models on the test pictures of {dataset.name}:\n{result.table()}")
     written = result.write(output)
@@ -82,10 +85,48 @@ def compare(
     print("written:", *written, output / "compare.png")
 
 
-def _dataset(
-    config: config_lib.TrainConfig, workdir: Path, data_dir: str | None
-) -> data.Dataset:
+def turing_test(
+    run: Run, output: Path, *, data_dir: str | None, trials: int, seconds: float, seed: int
+) -> None:
+    """Asks whoever is at the keyboard which of two pictures is real; prints and writes the score.
+
+    Args:
+        run: the run whose colours are tested; a conditional model is given no target.
+        output: folder for turing.json and, while it lasts, the pictures.
+        data_dir: where TensorFlow Datasets keeps its data; by default what the run says.
+        trials: number of questions, each about another test picture; fewer if there are fewer.
+        seconds: for how long a pair is shown, 0 for until it is answered.
+        seed: decides the order of the pictures and the sides.
+
+    Raises:
+        UserError: no checkpoint that can be loaded, or the pictures cannot be had.
+    """
+    colorize = inference.Colorizer.load(run.workdir).colorize_rgb8
+    dataset = _dataset(run, data_dir)
+    originals = np.concatenate([
+        batch.numpy() for batch in dataset.test_batches(BATCH, trials)])
+    colorize(originals[:1])  # compiles, so that the first pair does not take longer than others
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="replace")
+    answers = sys.stdin or io.StringIO()  # there is none at all in some services
+    show = display.Display(
+        output / "turing.png", sys.stdout if display.can_draw(sys.stdout) else None,
+        browse=answers.isatty() and display.can_browse())
+    about = {"run": str(run.workdir), "dataset": dataset.name, "seed": seed, "seconds": seconds,
+             "asked": len(originals)}
+    print(f"{len(originals)} of {dataset.test_size} test pictures of {dataset.name}, each pair for "
+          f"{f'{seconds:g} seconds' if seconds else 'as long as you like'}, in {show.path}")
+    score = turing.conduct(
+        colorize, originals, show, answers, seconds=seconds, seed=seed,
+        save=lambda score: score.write(output / "turing.json", about))
+    if score is None:
+        print("nothing was answered, nothing is written")
+    else:
+        print(f"{score.text()}\nwritten: {output / 'turing.json'}")
+
+
+def _dataset(run: Run, data_dir: str | None) -> data.Dataset:
+    settings = run.config.data
     return data.load_dataset(
-        config.data.dataset, data_dir=data_dir or config.data.data_dir,
-        image_size=config.data.image_size, test_split=config.data.test_split,
-        workdir=str(workdir))
+        settings.dataset, data_dir=data_dir or settings.data_dir, image_size=settings.image_size,
+        test_split=settings.test_split, workdir=str(run.workdir))
