@@ -1,4 +1,4 @@
-"""Measures a run on its test split: `python evaluate.py --workdir=runs/cifar10`. See --help."""
+"""Measures runs on their test pictures: `python evaluate.py --workdir=runs/cifar10`. See --help."""
 
 from __future__ import annotations
 
@@ -6,66 +6,74 @@ from pathlib import Path
 
 from absl import flags
 
-from colorizer import config as config_lib, flags as flags_lib
+from colorizer import config as config_lib, flags as flags_lib, workdirs
 
-USAGE = """Prints the results table of a run on its test split, beside the gray baseline.
+USAGE = """Measures models on test pictures, always beside the gray baseline.
 
   python evaluate.py --workdir=runs/cifar10
   python evaluate.py --workdir=runs/controlled --rival=runs/cifar10
+  python evaluate.py --compare runs/cifar10 runs/controlled
+  python evaluate.py --turing_test --workdir=runs/cifar10
 
-Writes results.json, results.csv and results.png (best, median, worst pictures); for a conditional
-model also its calibration, asked against achieved: calibration.json, .csv and .png."""
-BATCH = 100
-CALIBRATION_EXAMPLES = 200
+One model: writes results.json, results.csv and results.png (best, median, worst pictures); for a
+conditional model also its calibration, asked against achieved: calibration.json, .csv and .png.
+Several: results.json, results.csv and compare.png (original, gray, each model). A visual Turing
+test asks which of two pictures is real and writes turing.json."""
+RUN, DATA, CALIBRATION, TURING = "Run", "Data", "Calibration", "Visual Turing test"
+FLAGS = (  # group, name, default, kind, help
+    (RUN, "workdir", None, "str", "folder of the run to measure"),
+    (RUN, "compare", None, "list", "folders of the runs to measure in one table on the test "
+     "pictures of the first, which may be written --compare a b or --compare=a,b; all must have "
+     "one image size; conditional models are given no target"),
+    (RUN, "output", None, "str", "folder for the results (default: <workdir>/results; of "
+     "--compare, <first run>/compare)"),
+    (DATA, "data_dir", None, "str", "folder of TensorFlow Datasets' data (default: the run's)"),
+    (DATA, "examples", None, "int", "test pictures to measure (default: all)"),
+    (CALIBRATION, "rival", None, "str", "folder of an unconditional run whose colours, moved to "
+     "each target by formula, are compared with (default: this model's own natural colours)"),
+    (CALIBRATION, "calibration_examples", 200, "int", "test pictures for it"),
+    (TURING, "turing_test", False, "bool", "show real and colorized pictures side by side, in a "
+     "PNG, a colour terminal and a browser, and ask which is real; 1 or 2 answers, q ends early"),
+    (TURING, "trials", 100, "int", "pairs to show, each of another test picture"),
+    (TURING, "seconds", 2.0, "float", "how long a pair is seen; 0: until it is answered"),
+    (TURING, "seed", 0, "int", "decides the order of the pairs and the sides in them"),
+)
+AT_LEAST = {"examples": 1, "calibration_examples": 1, "trials": 1, "seconds": 0, "seed": 0}
 
 
 def main(argv: list[str]) -> None:
     values = flags.FlagValues()
-    flags_lib.define("workdir", None, "str", "folder of the run to measure", "Run", values)
-    flags_lib.define("rival", None, "str", "folder of an unconditional run whose colours, moved to "
-                     "each target by formula, the calibration compares with (default: this "
-                     "model's own natural colours)", "Run", values)
-    flags_lib.define("output", None, "str", "folder for the results (default: <workdir>/results)",
-                     "Run", values)
-    flags_lib.define("data_dir", None, "str", "where TensorFlow Datasets keeps its data (default: "
-                     "the run's)", "Data", values)
-    flags_lib.define("examples", None, "int", "test pictures to measure (default: all)", "Data",
-                     values)
-    flags_lib.define("calibration_examples", CALIBRATION_EXAMPLES, "int", "test pictures of the "
-                     "calibration", "Data", values)
+    for group, name, default, kind, help in FLAGS:
+        flags_lib.define(name, default, kind, help, group, values)
     rest = flags_lib.parse(argv, values, USAGE)
-    if rest or values.workdir is None:
-        raise config_lib.ConfigError("evaluate.py needs --workdir, the folder of a run. Received: "
-                                     f"workdir={values.workdir} {' '.join(rest)}")
-    for name, count in (("examples", values.examples),
-                        ("calibration_examples", values.calibration_examples)):
-        if count is not None and count < 1:
-            raise config_lib.ConfigError(f"`{name}` must be at least 1. Received: {name}={count}")
-    workdir = Path(values.workdir)
-    config = config_lib.read_config(workdir)
-    from colorizer import calibration, data, evaluation, inference
+    for name, low in AT_LEAST.items():
+        if (value := values[name].value) is not None and value < low:
+            raise config_lib.ConfigError(
+                f"`{name}` must be at least {low}. Received: {name}={value}")
+    several, asking = values.compare is not None, values.turing_test
+    received = f"Received: {' '.join(argv[1:]) or 'nothing'}"
+    if several == (values.workdir is not None) or (rest and not several):
+        raise config_lib.ConfigError("evaluate.py needs --workdir, the folder of a run, or "
+                                     f"--compare, the folders of several. {received}")
+    settings = any(values[name].present for name in ("trials", "seconds", "seed"))
+    if (asking and several) or (settings and not asking):
+        raise config_lib.ConfigError("--trials, --seconds and --seed belong to --turing_test, and "
+                                     f"that to one --workdir. {received}")
+    folders = [name for text in values.compare or [] for name in text.split(",") if name] + rest
+    runs = workdirs.read_runs(folders if several else [values.workdir])
+    if values.rival:
+        config_lib.read_config(Path(values.rival))
+    folder = Path(values.output or runs[0].workdir / ("compare" if several else "results"))
+    from colorizer import reports  # TensorFlow is imported only once the flags are right.
 
-    colorizer = inference.Colorizer.load(workdir)
-    rival = inference.Colorizer.load(values.rival).colorize_rgb8 if values.rival else None
-    dataset = data.load_dataset(
-        config.data.dataset, data_dir=values.data_dir or config.data.data_dir,
-        image_size=config.data.image_size, test_split=config.data.test_split,
-        workdir=str(workdir))
-    result = evaluation.evaluate(
-        colorizer.colorize_rgb8, dataset.test_batches(BATCH, values.examples))
-    print(f"{workdir} on the test pictures of {dataset.name}:\n{result.text()}")
-    output = Path(values.output or workdir / "results")
-    written = result.write(output)
-    evaluation.write_ranked_grid(
-        output / "results.png", colorizer.colorize_rgb8,
-        dataset.test_batches(BATCH, values.examples), result.delta_e)
-    if colorizer.conditional:
-        curves = calibration.calibrate(
-            colorizer.colorize_rgb8, dataset.test_batches(BATCH, values.calibration_examples),
-            rival=rival)
-        print(curves.text())
-        written += curves.write(output)
-    print("written:", *written, output / "results.png")
+    if several:
+        reports.compare(runs, folder, data_dir=values.data_dir, examples=values.examples)
+    elif asking:
+        reports.turing_test(runs[0], folder, data_dir=values.data_dir, trials=values.trials,
+                            seconds=values.seconds, seed=values.seed)
+    else:
+        reports.measure(runs[0], folder, data_dir=values.data_dir, examples=values.examples,
+                        calibration_examples=values.calibration_examples, rival=values.rival)
 
 
 if __name__ == "__main__":

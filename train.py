@@ -26,9 +26,14 @@ def main(argv: list[str]) -> int:
     if rest:
         raise config_lib.ConfigError(f"train.py takes flags only. Received: {' '.join(rest)}")
     config = flags_lib.build_config(values, base=_saved_config(values.workdir))
-    from colorizer import runs  # TensorFlow is imported only once the flags are right.
+    # TensorFlow is imported only once the flags are right, and several workers must find each
+    # other before it does anything: importing `runs` computes tables.
+    from colorizer import devices
 
-    return runs.run(config)
+    strategy = devices.choose_strategy()
+    from colorizer import runs
+
+    return runs.run(config, strategy)
 
 
 def _saved_config(workdir: str | None) -> config_lib.TrainConfig:

@@ -1,4 +1,4 @@
-"""The results table of a model on a test split, always beside the gray baseline."""
+"""The results table of models on a test split, always beside the gray baseline."""
 
 from __future__ import annotations
 
@@ -28,26 +28,27 @@ COLUMNS = (
 )
 GRAY, MODEL = "gray baseline", "model"
 SHOWN = 6  # best, median and worst pictures in the grid, each
+COMPARED = 8  # pictures beside each other in a comparison
 Colorize = Callable[[np.ndarray], np.ndarray]
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Metrics of the gray baseline and a model on the same pictures.
+    """Metrics of the gray baseline and of models on the same pictures.
 
     Attributes:
         rows: row name -> metric -> value, the gray baseline first.
-        delta_e: float [n], CIEDE2000 of each picture, in the split's order.
+        delta_e: row name -> float [n], CIEDE2000 of each picture, in the split's order.
         examples: number of pictures.
     """
 
     rows: Mapping[str, Mapping[str, float]]
-    delta_e: np.ndarray
+    delta_e: Mapping[str, np.ndarray]
     examples: int
 
-    def verdict(self) -> str:
-        """Says in a line whether the model beats colouring nothing at all."""
-        gray, model = self.rows[GRAY], self.rows[MODEL]
+    def verdict(self, name: str = MODEL) -> str:
+        """Says in a line whether a model beats colouring nothing at all."""
+        gray, model = self.rows[GRAY], self.rows[name]
         words = [
             f"{name} {model[name]:.2f} is {'better' if model[name] < gray[name] else 'WORSE'} "
             f"than gray ({gray[name]:.2f})" for name in ("mae_rgb", "delta_e")
@@ -66,6 +67,29 @@ class Evaluation:
         lines.append(f"{self.examples} test pictures. {self.verdict()}.")
         return "\n".join(lines)
 
+    def table(self) -> str:
+        """The table as text, a model a line; a star marks the best of a column."""
+        width = max(map(len, self.rows)) + 1
+        columns = [column for column in COLUMNS if column[0] != "mae_rgb_percent"]  # mae_rgb / 2.55
+        headings: list[list[str]] = [[], [], []]
+        cells: dict[str, list[str]] = {row: [] for row in self.rows}
+        for metric, unit, more_is_better in columns:
+            name, ratio, _ = metric.partition("_ratio")  # in two lines: it is the longest
+            size = max(len(name), len(unit), 8) + 2
+            for heading, word in zip(headings, (name, ratio, unit)):
+                heading.append(f"{word:>{size}s}")
+            numbers = {row: values[metric] for row, values in self.rows.items()}
+            best = None if more_is_better is None else (
+                max if more_is_better else min)(numbers.values())
+            for row, number in numbers.items():
+                mark = "*" if number == best else " "
+                cells[row].append(f"{f'{number:.3f}{mark}':>{size}s}")
+        lines = [" " * width + "".join(heading) for heading in headings]
+        lines += [f"{row:{width}s}" + "".join(row_cells) for row, row_cells in cells.items()]
+        lines += [f"{name}: {self.verdict(name)}." for name in self.rows if name != GRAY]
+        lines.append(f"{self.examples} test pictures. * is the best of its column.")
+        return "\n".join(line.rstrip() for line in lines)
+
     def write(self, folder: Path, stem: str = "results") -> list[Path]:
         """Writes the table as JSON and CSV; returns the paths."""
         folder.mkdir(parents=True, exist_ok=True)
@@ -81,27 +105,33 @@ class Evaluation:
 
 
 def evaluate(colorize: Colorize, batches: Iterable[np.ndarray]) -> Evaluation:
-    """Colours every picture of a split and measures it.
+    """Colours every picture of a split and measures it: `compare` of one model, named `MODEL`."""
+    return compare({MODEL: colorize}, batches)
+
+
+def compare(models: Mapping[str, Colorize], batches: Iterable[np.ndarray]) -> Evaluation:
+    """Colours every picture of a split with every model and measures the results.
 
     Args:
-        colorize: uint8 [batch, h, w, 3] originals -> uint8 pictures of the same shape.
-        batches: the split, uint8 [batch, h, w, 3] each.
+        models: row name -> a function from uint8 [batch, h, w, 3] originals to uint8 pictures of
+            the same shape. No name is `GRAY`.
+        batches: the split, uint8 [batch, h, w, 3] each; gone through once.
 
     Returns:
-        The table, with the row of the gray baseline (ab = 0) first.
+        The table, with the row of the gray baseline (ab = 0) first, then the models in order.
     """
-    collected: dict[str, list] = {GRAY: [], MODEL: []}
-    for original in batches:
-        original = np.asarray(original)
-        collected[GRAY].append(metrics.per_example(original, gray_picture(original)))
-        collected[MODEL].append(metrics.per_example(original, colorize(original)))
+    everyone = {GRAY: gray_picture, **models}
+    collected: dict[str, list] = {name: [] for name in everyone}
+    for original in map(np.asarray, batches):
+        for name, colorize in everyone.items():
+            collected[name].append(metrics.per_example(original, colorize(original)))
     joined = {
         row: {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         for row, parts in collected.items()
     }
-    delta_e = joined[MODEL]["delta_e"]
+    delta_e = {row: values["delta_e"] for row, values in joined.items()}
     rows = {row: metrics.summarize(values) for row, values in joined.items()}
-    return Evaluation(rows, delta_e, len(delta_e))
+    return Evaluation(rows, delta_e, len(delta_e[GRAY]))
 
 
 def gray_picture(rgb: np.ndarray) -> np.ndarray:
@@ -127,7 +157,7 @@ def write_ranked_grid(
         path: the PNG to write.
         colorize: as for `evaluate`.
         batches: the same split in the same order.
-        delta_e: float [n], as in `Evaluation`.
+        delta_e: float [n], the model's as in `Evaluation`.
     """
     order = np.argsort(delta_e, kind="stable")
     middle = max(0, len(order) // 2 - SHOWN // 2)
@@ -146,3 +176,16 @@ def write_ranked_grid(
     columns = {"gray": gray_picture(original), "original": original,
                "colorized": colorize(original)}
     grids.save_grid(path, columns, row_labels=labels)
+
+
+def write_comparison(path: Path, models: Mapping[str, Colorize], original: np.ndarray) -> None:
+    """Writes pictures as one PNG: the originals, gray, and the colours of each model.
+
+    Args:
+        path: the PNG to write.
+        models: as for `compare`; no name is "original" or "gray".
+        original: uint8 [n, h, w, 3].
+    """
+    columns = {"original": original, "gray": gray_picture(original)}
+    columns.update((name, colorize(original)) for name, colorize in models.items())
+    grids.save_grid(path, columns)

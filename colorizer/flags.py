@@ -58,9 +58,15 @@ def define(
     name: str, default: Any, kind: str, help: str, group: str, flag_values: flags.FlagValues,
     *, published: Sequence[str] = (),
 ) -> None:
-    """Defines one flag of the kind "bool", "int", "float" or "str" under a heading of --help."""
+    """Defines one flag under a heading of --help.
+
+    Args:
+        kind: "bool", "int", "float", "str", or "list": a text each time the flag is given.
+    """
     if kind == "bool":
         flags.DEFINE_boolean(name, default, help, flag_values=flag_values, module_name=group)
+    elif kind == "list":
+        flags.DEFINE_multi_string(name, default, help, flag_values=flag_values, module_name=group)
     else:
         parser = flags.ArgumentParser() if kind == "str" else _NumberParser(kind == "int")
         flags.DEFINE(parser, name, default, help, flag_values=flag_values, module_name=group,
@@ -147,15 +153,15 @@ def usage_text(usage: str, flag_values: flags.FlagValues) -> str:
         for flag in members:
             lines.append(f"  --{flag.name}" + ("" if flag.boolean else f" <{_word(flag)}>"))
             default = "" if flag.default in (None, "") else f" [{_plain(flag.default)}]"
-            lines += textwrap.wrap(flag.help + default, width, initial_indent=" " * 6,
-                                   subsequent_indent=" " * 6)
+            text = " ".join((flag.help + default).split())  # absl breaks the help of lists
+            lines += textwrap.wrap(text, width, initial_indent=" " * 6, subsequent_indent=" " * 6)
         lines.append("")
     lines.append("Also: --flagfile=<file> reads flags from a file, one a line (see configs/).")
     return "\n".join(lines)
 
 
 def _word(flag: flags.Flag) -> str:
-    return flag.flag_type() if flag.flag_type() != "string" else "text"
+    return "text" if flag.flag_type().endswith("string") else flag.flag_type()
 
 
 def _plain(value: Any) -> str:

@@ -120,6 +120,16 @@ def test_other_arguments_are_handed_back():
     assert parse("--", "--lr")[0] == ["--lr"]
 
 
+def test_a_list_takes_a_value_each_time_it_is_given_and_keeps_the_arguments_apart(capsys):
+    values = absl_flags.FlagValues()
+    flags.define("runs", None, "list", "folders", "Run", values)
+    assert flags.parse(["p", "--runs", "a", "b", "--runs=c,d"], values, "usage") == ["b"]
+    assert values.runs == ["a", "c,d"]
+    with pytest.raises(SystemExit):
+        flags.parse(["p", "--help"], values, "usage")
+    assert "  --runs <text>\n      folders; repeat this option" in capsys.readouterr().out
+
+
 # -------------------------------------------------------------------------------------- flagfiles
 
 def test_a_flagfile_with_comments_is_read(tmp_path):

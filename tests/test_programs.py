@@ -2,7 +2,10 @@
 
 import csv
 import json
+import os
 import pathlib
+import re
+import shutil
 import subprocess
 import sys
 
@@ -23,10 +26,10 @@ def workdir(tmp_path_factory, one_replica):
     return workdir
 
 
-def program(*arguments, cwd=None):
+def program(*arguments, cwd=None, answers=""):
     return subprocess.run(
         [sys.executable, str(ROOT / arguments[0]), *map(str, arguments[1:])], capture_output=True,
-        text=True, cwd=cwd or ROOT)
+        text=True, cwd=cwd or ROOT, input=answers)
 
 
 def test_evaluate_prints_and_writes_the_table_beside_the_gray_baseline(workdir):
@@ -45,11 +48,108 @@ def test_evaluate_prints_and_writes_the_table_beside_the_gray_baseline(workdir):
     assert width > 300 and height > 300
 
 
+@pytest.mark.slow
+def test_compare_measures_runs_in_one_table_and_leaves_their_own_results(workdir, tmp_path):
+    shutil.copytree(workdir, tmp_path / "first")
+    shutil.copytree(workdir, tmp_path / "second", ignore=shutil.ignore_patterns("results"))
+    result = program("evaluate.py", "--compare", "first", "second", "--examples=4", cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "warning" not in result.stderr
+    output = tmp_path / "first" / "compare"
+    written = json.loads((output / "results.json").read_text())["rows"]
+    assert list(written) == ["gray baseline", "first", "second"]
+    assert written["first"] == written["second"]
+    for row in written:
+        assert any(line.startswith(row) for line in result.stdout.splitlines())
+    assert Image.open(output / "compare.png").size == (404, 822)  # 4 columns and 8 rows of 96 px
+    assert not (tmp_path / "second" / "results").exists()
+
+
+@pytest.mark.slow
+def test_a_model_trained_on_other_pictures_is_compared_with_a_warning(workdir, tmp_path):
+    shutil.copytree(workdir, tmp_path / "first")
+    shutil.copytree(workdir, tmp_path / "second")
+    path = tmp_path / "second" / "config.json"
+    path.write_text(path.read_text().replace('"dataset": "sample"', '"dataset": "elsewhere"'))
+    result = program("evaluate.py", "--compare=first,second", "--examples=4", "--output=out",
+                     cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert "warning: second was trained on other pictures (dataset=elsewhere" in result.stderr
+    assert (tmp_path / "out" / "compare.png").exists()
+
+
+@pytest.mark.slow
+def test_the_turing_test_takes_answers_from_a_pipe(workdir, tmp_path):
+    output = tmp_path / "out"
+    flags = ["evaluate.py", "--turing_test", f"--workdir={workdir}", f"--output={output}"]
+    result = program(*flags, "--trials=100", answers="1\n" * 100)
+    assert result.returncode == 0, result.stderr
+    assert "59 of 59 test pictures" in result.stdout and str(output) in result.stdout
+    assert re.search("fooled in (29|30) of 59 trials", result.stdout)
+    assert "50 % is perfect confusion" in result.stdout
+    assert [path.name for path in output.iterdir()] == ["turing.json"]
+    written = json.loads((output / "turing.json").read_text())
+    assert written["answered"] == written["asked"] == len(written["trials"]) == 59
+    assert (written["seed"], written["seconds"], written["dataset"]) == (0, 2.0, "sample")
+
+    result = program(*flags, "--trials=4", "--seed=9", "--seconds=0", answers="2\nq\n")
+    assert result.returncode == 0, result.stderr
+    assert len(json.loads((output / "turing.json").read_text())["trials"]) == 1
+    result = program(*flags, "--trials=4")
+    assert result.returncode == 0 and "nothing was answered" in result.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo terminals")
+def test_the_turing_test_draws_on_a_terminal_and_ctrl_c_keeps_the_score(workdir, tmp_path):
+    import pty
+
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.environ.update(TERM="xterm-256color", PYTHONUTF8="1", SSH_CONNECTION="::1 1 ::1 22",
+                          COLUMNS="80", LINES="24")
+        os.execv(sys.executable, [
+            sys.executable, str(ROOT / "evaluate.py"), "--turing_test", f"--workdir={workdir}",
+            f"--output={tmp_path}", "--trials=4", "--seconds=0.2"])
+    output = b""
+
+    def read_until(ending):
+        nonlocal output
+        start = len(output)
+        while ending not in output[start:]:
+            output += os.read(terminal, 2**16)
+        return output[start:]
+
+    first = read_until(b"q ends: ").decode()
+    assert first.count("\u2580") == 2 * 32 * 16  # 32 px in a terminal of 80 x 24
+    assert read_until(b"\0338").count(b"\033[2K") == 17  # blank before it is answered
+    os.write(terminal, b"1\n")
+    read_until(b"2 of 4: which is real")
+    os.write(terminal, b"\003")
+    assert re.search(r"fooled in [01] of 1 trials", read_until(b"written: ").decode())
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    os.close(terminal)
+    assert len(json.loads((tmp_path / "turing.json").read_text())["trials"]) == 1
+
+
 @pytest.mark.parametrize("arguments, words", [
     (["evaluate.py"], "workdir"),
+    (["evaluate.py", "--turing_test"], "workdir"),
+    (["evaluate.py", "--turing_test", "--workdir=nowhere"], "nowhere"),
+    (["evaluate.py", "--turing_test", "--workdir=nowhere", "--trials=0"], "trials=0"),
+    (["evaluate.py", "--turing_test", "--workdir=nowhere", "--trials=1.5"], "whole number"),
+    (["evaluate.py", "--turing_test", "--workdir=nowhere", "--seconds=-1"], "seconds=-1"),
+    (["evaluate.py", "--turing_test", "--workdir=nowhere", "--seed=-1"], "seed=-1"),
+    (["evaluate.py", "--turing_test", "--compare=nowhere"], "one --workdir"),
+    (["evaluate.py", "--workdir=nowhere", "--trials=3"], "belong to --turing_test"),
     (["evaluate.py", "--workdir=nowhere"], "nowhere"),
     (["evaluate.py", "--workdir=configs"], "config.json"),
     (["evaluate.py", "--examples=0", "--workdir=nowhere"], "examples"),
+    (["evaluate.py", "--workdir=nowhere", "more"], "more"),
+    (["evaluate.py", "--compare"], "compare"),
+    (["evaluate.py", "--compare="], "at least one run"),
+    (["evaluate.py", "--compare", "nowhere"], "nowhere"),
+    (["evaluate.py", "--compare=nowhere", "--workdir=nowhere"], "--workdir"),
     (["colorize.py", "--workdir=nowhere", "a.png"], "nowhere"),
     (["colorize.py", "a.png"], "workdir"),
     (["colorize.py", "--workdir=nowhere"], "pictures"),
@@ -69,6 +169,24 @@ def test_what_the_user_can_mend_ends_in_one_line_and_status_2(tmp_path, argument
     assert words in result.stderr.splitlines()[-1]
     assert "Traceback" not in result.stderr
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("arguments", [
+    ["--turing_test", "--workdir=run", "--trials=0"], ["--compare", "run", "run"],
+    ["--compare", "run", "large"], ["--workdir=run", "--rival=nowhere"]])
+def test_a_wrong_evaluation_is_refused_without_tensorflow(tmp_path, arguments):
+    for name, size in (("run", 32), ("large", 256)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text(
+            config_lib.TrainConfig().replace(image_size=size).to_json())
+    result = subprocess.run(
+        [sys.executable, "-X", "importtime", str(ROOT / "evaluate.py"), *arguments],
+        capture_output=True, text=True, cwd=tmp_path)
+    assert result.returncode == 2
+    assert result.stderr.splitlines()[-1].startswith("evaluate.py: error: ")
+    imported = {line.rpartition("|")[2].strip().partition(".")[0]
+                for line in result.stderr.splitlines()}
+    assert "colorizer" in imported and not imported & {"tensorflow", "keras"}
 
 
 def test_colorize_names_what_failed_and_exits_1(workdir, tmp_path):

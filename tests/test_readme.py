@@ -69,9 +69,13 @@ def test_every_command_of_the_readme_runs(tmp_path):
         if "train.py" in command and "--dataset" in command:  # one folder serves several commands
             shutil.rmtree(here / "runs/cifar10", ignore_errors=True)
         result = subprocess.run([sys.executable, *tiny(command, pictures)[1:]], cwd=here,
-                                capture_output=True, text=True)
+                                capture_output=True, text=True, input="1\n")
         assert result.returncode == 0, f"{command}\n{result.stdout}\n{result.stderr}"
-        if "evaluate.py" in command:
+        if "--turing_test" in command:
+            assert (here / "runs/cifar10/results/turing.json").exists()
+        elif "--compare" in command:
+            assert (here / "runs/cifar10/compare/compare.png").exists()
+        elif "evaluate.py" in command:
             assert (here / words[2].partition("=")[2] / "results/results.png").exists()
     assert Image.open(here / "colorized" / "photo.jpg").size == (40, 48)
     assert Image.open(here / "out/asked/photo.jpg").size == (40, 48)

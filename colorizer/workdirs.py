@@ -1,0 +1,62 @@
+"""Several runs side by side: what they are called, and whether they can be compared.
+
+No TensorFlow here, so that a wrong folder is refused before anything slow is imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+import itertools
+from pathlib import Path
+
+from colorizer import config as config_lib
+
+TAKEN = {"gray baseline", "gray", "original"}  # what tables and pictures call their other columns
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's folder, its settings, and the shortest end of its path that names it alone."""
+
+    name: str
+    workdir: Path
+    config: config_lib.TrainConfig
+
+
+def read_runs(workdirs: Sequence[str]) -> list[Run]:
+    """Reads the settings of runs that are to be compared on the same pictures.
+
+    Args:
+        workdirs: their folders, at least one.
+
+    Returns:
+        The runs in the order given.
+
+    Raises:
+        ConfigError: no folder, one without a config.json, one given twice, or models trained at
+            different image sizes: on pictures of one size, some would be out of their element.
+    """
+    if not workdirs:
+        raise config_lib.ConfigError(
+            "`compare` needs the folder of at least one run. Received: none")
+    configs = [config_lib.read_config(Path(workdir)) for workdir in workdirs]
+    paths = [Path(workdir).resolve() for workdir in workdirs]
+    if len(set(paths)) < len(paths):
+        raise config_lib.ConfigError(
+            f"`compare` must name each run once. Received: {', '.join(workdirs)}")
+    sizes = [config.data.image_size for config in configs]
+    if len(set(sizes)) > 1:
+        received = ", ".join(f"{size} px in {folder}" for size, folder in zip(sizes, workdirs))
+        raise config_lib.ConfigError("models compared on the same pictures must be trained at one "
+                                     f"`image_size`. Received: {received}")
+    return [Run(name, Path(workdir), config)
+            for name, workdir, config in zip(_names(paths), workdirs, configs)]
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    for count in itertools.count(1):
+        names = ["/".join(path.parts[-count:]) for path in paths]
+        if len(TAKEN.union(names)) == len(TAKEN) + len(names):
+            break
+    return names

@@ -1,0 +1,63 @@
+"""Runs side by side: their names, and what cannot be compared."""
+
+from __future__ import annotations
+
+import pytest
+
+from colorizer import config, runs
+
+
+def make(folder, **settings):
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(config.TrainConfig().replace(
+        **{"image_size": 32, **settings}).to_json())
+    return str(folder)
+
+
+def names(*workdirs):
+    return [run.name for run in runs.read_runs(workdirs)]
+
+
+def test_runs_keep_their_order_and_are_called_by_their_folders(tmp_path):
+    b, a = make(tmp_path / "b", width=3), make(tmp_path / "a", width=5)
+    found = runs.read_runs([b, a])
+    assert [run.name for run in found] == ["b", "a"]
+    assert [run.config.model.width for run in found] == [3, 5]
+    assert [str(run.workdir) for run in found] == [b, a]
+
+
+def test_equal_folder_names_are_told_apart_by_the_shortest_ends_of_their_paths(tmp_path):
+    folders = [make(tmp_path / parent / name) for parent, name in
+               (("slow", "seed0"), ("slow", "seed1"), ("fast", "seed0"))]
+    assert names(*folders) == ["slow/seed0", "slow/seed1", "fast/seed0"]
+    assert names(*folders[:2]) == ["seed0", "seed1"]
+
+
+@pytest.mark.parametrize("taken", ["gray", "original", "gray baseline"])
+def test_a_run_is_never_called_what_another_column_is(tmp_path, taken):
+    assert names(make(tmp_path / "runs" / taken)) == [f"runs/{taken}"]
+
+
+def test_a_relative_folder_is_called_by_its_own_name(tmp_path, monkeypatch):
+    make(tmp_path / "here")
+    monkeypatch.chdir(tmp_path / "here")
+    assert names(".") == ["here"]
+
+
+def test_a_run_given_twice_is_refused_however_it_is_written(tmp_path):
+    folder = make(tmp_path / "a")
+    with pytest.raises(config.ConfigError, match="once. Received: .*a, .*a/../a"):
+        names(folder, f"{folder}/../a")
+
+
+def test_models_of_different_image_sizes_are_refused_and_named(tmp_path):
+    small, large = make(tmp_path / "small"), make(tmp_path / "large", image_size=256)
+    with pytest.raises(config.ConfigError, match="32 px in .*small, 256 px in .*large"):
+        names(small, large)
+
+
+def test_no_run_and_a_folder_without_one_are_refused(tmp_path):
+    with pytest.raises(config.ConfigError, match="at least one run"):
+        names()
+    with pytest.raises(config.ConfigError, match="nowhere"):
+        names(make(tmp_path / "a"), str(tmp_path / "nowhere"))
