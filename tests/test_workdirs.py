@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from colorizer import config, runs
+from colorizer import config, workdirs
 
 
 def make(folder, **settings):
@@ -14,13 +14,13 @@ def make(folder, **settings):
     return str(folder)
 
 
-def names(*workdirs):
-    return [run.name for run in runs.read_runs(workdirs)]
+def names(*folders):
+    return [run.name for run in workdirs.read_runs(folders)]
 
 
 def test_runs_keep_their_order_and_are_called_by_their_folders(tmp_path):
     b, a = make(tmp_path / "b", width=3), make(tmp_path / "a", width=5)
-    found = runs.read_runs([b, a])
+    found = workdirs.read_runs([b, a])
     assert [run.name for run in found] == ["b", "a"]
     assert [run.config.model.width for run in found] == [3, 5]
     assert [str(run.workdir) for run in found] == [b, a]
