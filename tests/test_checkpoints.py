@@ -97,11 +97,11 @@ def warnings():
 # ----------------------------------------------------------------------------------- whole ones
 
 def test_restore_gives_back_weights_optimizer_and_manifest(tmp_path):
-    run = Run(tmp_path / "c")
+    run = Run(tmp_path)
     run.step(100)
     saved = run.save(1)
     run.step(101)
-    fresh = Run(tmp_path / "c")
+    fresh = Run(tmp_path)
     manifest = fresh.checkpoints.restore_newest()
     assert_same(fresh.values(), saved)
     assert int(fresh.optimizer.iterations) == 2
@@ -145,14 +145,32 @@ def test_checkpoints_are_in_order_beyond_eight_digits(tmp_path):
     assert names(tmp_path) == ["ckpt-100000000", "ckpt-99999999"]
 
 
-def test_saving_a_step_again_replaces_it(tmp_path):
+def test_a_whole_checkpoint_of_the_step_stays_and_a_damaged_one_is_replaced(tmp_path):
     run = Run(tmp_path)
+    first = run.save(1)
     run.save(1)
-    again = run.save(1)
     fresh = Run(tmp_path)
+    fresh.checkpoints.restore_newest()
+    assert_same(fresh.values(), first)
+    flip(tmp_path / "ckpt-00000001" / "state.index")
+    again = run.save(1)
     fresh.checkpoints.restore_newest()
     assert_same(fresh.values(), again)
     assert names(tmp_path) == ["ckpt-00000001"]
+
+
+def test_the_spared_checkpoint_stays_beyond_the_newest(tmp_path):
+    run = Run(tmp_path, keep=2)
+    for step in (1, 2, 3, 4):
+        run.step(step)
+        run.checkpoints.save(step, {}, CONFIG, spare=1)
+    assert names(tmp_path) == ["ckpt-00000001", "ckpt-00000003", "ckpt-00000004"]
+
+
+def test_a_folder_that_is_gone_is_not_made_again(tmp_path):
+    with pytest.raises(CheckpointError, match="cannot be written to .*gone.*No such file"):
+        Run(tmp_path / "gone").save(1)
+    assert names(tmp_path) == []
 
 
 def test_a_checkpoint_holds_the_generators_weights_and_a_manifest(tmp_path):

@@ -6,6 +6,7 @@ from pathlib import Path
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 
 import numpy as np
@@ -21,21 +22,22 @@ DEADLINE = 300.0  # seconds, for a machine with much else to do
 
 
 class Run:
-    """`train.py` in a process of its own, its output in a file beside the run's folder."""
+    """`train.py` in a process of its own, its output in an unnamed file."""
 
     def __init__(self, workdir, *flags, environment=()):
         self.workdir = Path(workdir)
-        self.log = self.workdir.with_name(f"{self.workdir.name}-{time.monotonic_ns()}.log")
-        with open(self.log, "w") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, ROOT / "train.py", *TINY, f"--workdir={workdir}", *flags],
-                stdout=log, stderr=subprocess.STDOUT,
-                env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": "",
-                     **dict(environment)})
+        self._log = tempfile.TemporaryFile()
+        self.process = subprocess.Popen(
+            [sys.executable, ROOT / "train.py", *TINY, f"--workdir={workdir}", *flags],
+            stdout=self._log, stderr=subprocess.STDOUT,
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": "",
+                 **dict(environment)})
 
     @property
     def output(self):
-        return self.log.read_text(errors="replace")
+        # Not through the file object: its position is the child's.
+        size = os.fstat(self._log.fileno()).st_size
+        return os.pread(self._log.fileno(), size, 0).decode(errors="replace")
 
     def wait(self, timeout=DEADLINE):
         """Returns the exit status."""
