@@ -61,7 +61,8 @@ def run(config: config_lib.TrainConfig, strategy: tf.distribute.Strategy | None 
                 stack.enter_context(locks.RunLock(workdir))
             return _train(trainer.Trainer(config, dataset, strategy, stop))
     except OSError as error:
-        raise RunError(f"the run's folder must be one that can be written. Received: {error}")
+        raise RunError(f"the run's folder must be one that can be written. Received: {workdir}: "
+                       f"{error}")
 
 
 def _train(run: trainer.Trainer) -> int:

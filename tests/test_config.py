@@ -18,7 +18,8 @@ OTHER = dict(
     checkpoint_minutes=0.5, checkpoint_steps=5, keep_checkpoints=1, log_steps=2, eval_steps=9,
     eval_examples=12, grid_examples=4)
 OTHER |= dict(condition="generator", unconditional_share=0.5, l1_target="original",
-              hue_mean="linear")
+              hue_mean="linear", dropout=0.25, max_bad_share=0.5, max_bad_steps=3,
+              deterministic=True)
 for _name in ("saturation", "hue", "red", "green", "blue", "colorfulness", "warmth"):
     OTHER |= {f"desired_{_name}": 0.25, f"{_name}_weight": 20.0}
 

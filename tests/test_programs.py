@@ -236,6 +236,6 @@ def test_training_on_a_folder_with_damaged_pictures_names_them(tmp_path, one_rep
     (tmp_path / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n broken")
     runs.run(config_lib.TrainConfig().replace(
         dataset=str(tmp_path), image_size=16, width=2, batch_size=2, max_steps=1, eval_examples=1,
-        grid_examples=1, workdir=str(tmp_path / "run")), one_replica)
+        grid_examples=1, max_bad_share=0.5, workdir=str(tmp_path / "run")), one_replica)
     assert "1 unreadable ones skipped" in capsys.readouterr().out
     assert "broken.png" in caplog.text

@@ -107,25 +107,33 @@ def tiny_disk(tmp_path):
     subprocess.run(["umount", "-l", disk], check=True)
 
 
-def test_a_full_disk_leaves_the_last_checkpoint_whole_and_says_where_and_why(tiny_disk):
-    workdir = tiny_disk / "run"
-    run = train(workdir, *FLAGS, "--max_steps=3")
-    assert run.status == 0, run.output
-    first = newest(workdir)
-    with open(tiny_disk / "ballast", "wb", buffering=0) as ballast:
+
+def fill(disk):
+    with open(disk / "ballast", "wb", buffering=0) as ballast:
         with pytest.raises(OSError, match="No space"):
             while True:
                 ballast.write(bytes(4096))
-    run = train(workdir, *FLAGS, "--max_steps=30")
-    assert run.status == 2, run.output
-    assert str(workdir / "checkpoints") in run.output and "space" in run.output.lower()
-    assert "training goes on" in run.output and "Traceback" not in run.output
-    assert newest(workdir) == first
-    (tiny_disk / "ballast").unlink()
-    run = train(workdir, *FLAGS, "--max_steps=6")
-    assert run.status == 0, run.output
-    assert step_of(workdir) == 6
 
+
+def test_a_full_disk_leaves_the_last_checkpoint_whole_and_says_where_and_why(tiny_disk):
+    run = Run(tiny_disk / "run", "--checkpoint_steps=3", "--eval_steps=100000",
+              "--max_steps=100000", "--epochs=100000")
+    run.until(lambda: step_of(run.workdir) >= 3, "a checkpoint")
+    fill(tiny_disk)
+    run.until(lambda: "training goes on" in run.output, "a warning")
+    assert run.stop() == 2
+    last = run.output.splitlines()[-1]
+    assert str(run.workdir / "checkpoints") in last and "space" in last.lower()
+    assert "Traceback" not in run.output
+    whole = newest(run.workdir)
+    refused = train(run.workdir)
+    assert refused.status == 2 and "No space" in refused.output.splitlines()[-1]
+    assert newest(run.workdir) == whole
+    (tiny_disk / "ballast").unlink()
+    after = step_of(run.workdir)
+    run = train(run.workdir, f"--max_steps={after + 3}")
+    assert run.status == 0, run.output
+    assert step_of(run.workdir) == after + 3
 
 def test_a_folder_that_vanishes_is_not_made_again(tmp_path):
     run = Run(tmp_path / "run", "--max_steps=100000", "--checkpoint_steps=3")
