@@ -107,7 +107,6 @@ def tiny_disk(tmp_path):
     subprocess.run(["umount", "-l", disk], check=True)
 
 
-
 def fill(disk):
     with open(disk / "ballast", "wb", buffering=0) as ballast:
         with pytest.raises(OSError, match="No space"):
@@ -134,6 +133,7 @@ def test_a_full_disk_leaves_the_last_checkpoint_whole_and_says_where_and_why(tin
     run = train(run.workdir, f"--max_steps={after + 3}")
     assert run.status == 0, run.output
     assert step_of(run.workdir) == after + 3
+
 
 def test_a_folder_that_vanishes_is_not_made_again(tmp_path):
     run = Run(tmp_path / "run", "--max_steps=100000", "--checkpoint_steps=3")
