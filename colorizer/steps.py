@@ -65,8 +65,11 @@ class TrainStep:
             self.discriminator_optimizer = self._build_optimizer(self.discriminator)
         self._dropouts = [layer for layer in self.generator.layers
                           if isinstance(layer, keras.layers.Dropout)]
-        self._differentiate = self._compiled(self._differentiate_replica)
-        self._apply = self._compiled(self._apply_replica)
+        self._differentiate = self._differentiate_replica
+        if config.optimizer.jit_compile:  # not the update, which waits for other replicas
+            compiled = tf.function(self._differentiate_replica, jit_compile=True)
+            # Its results have no device, by which all-reduce finds the replicas: copies have one.
+            self._differentiate = lambda *args: tf.nest.map_structure(tf.identity, compiled(*args))
 
     @property
     def colouring_model(self) -> keras.Model:
@@ -88,10 +91,6 @@ class TrainStep:
         self.generator_optimizer.learning_rate = factor * lr
         self.discriminator_optimizer.learning_rate = factor * (disc_lr or lr)
 
-    def _compiled(self, function):
-        jit = self.config.optimizer.jit_compile
-        return tf.function(function, jit_compile=True) if jit else function
-
     @tf.function
     def __call__(self, rgb, step):
         """Updates both networks once, or leaves everything as it was if a number is not finite.
@@ -111,7 +110,7 @@ class TrainStep:
         sound = tf.reduce_all(tf.math.is_finite(list(values.values())))
         # Around strategy.run, not in it: optimizers synchronize replicas, which a tf.cond forbids.
         tf.cond(sound,
-                lambda: self.strategy.run(self._apply, args=(gradients, step)),
+                lambda: self.strategy.run(self._apply_replica, args=(gradients, step)),
                 lambda: self.strategy.run(self._put_back, args=(before,)))
         return values
 
