@@ -80,8 +80,8 @@ def test_constant_ab_stays_constant_whatever_the_lightness():
 def test_an_ab_edge_on_an_edge_of_lightness_stays_sharp():
     """A step of 1 in L and of 0.4 in a: eight times larger it still rises by most of it in 1 pixel."""
     def step(height, width):
-        right = np.arange(width) >= width // 2
-        return np.broadcast_to(np.where(right, 0.5, -0.5), (1, height, width)).astype(np.float32)
+        sides = np.where(np.arange(width) >= width // 2, 0.5, -0.5).astype(np.float32)
+        return np.broadcast_to(sides, (1, height, width))
 
     ab_small = np.stack([0.4 * step(8, 8), 0.0 * step(8, 8)], axis=-1)
     full = enlarge(step(8, 8)[..., None], ab_small, step(64, 64)[..., None])
