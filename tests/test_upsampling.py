@@ -78,7 +78,8 @@ def test_constant_ab_stays_constant_whatever_the_lightness():
 
 
 def test_an_ab_edge_on_an_edge_of_lightness_stays_sharp():
-    """A step of 1 in L and of 0.4 in a: eight times larger it still rises by most of it in 1 pixel."""
+    """A step of 1 in L and of 0.4 in a: eight times larger it still rises by most of it in 1 pixel.
+    """
     def step(height, width):
         sides = np.where(np.arange(width) >= width // 2, 0.5, -0.5).astype(np.float32)
         return np.broadcast_to(sides, (1, height, width))
