@@ -1,4 +1,4 @@
-"""Colours your own pictures: `python colorize.py --workdir=runs/cifar10 photo.jpg`. See --help."""
+"""Colours your own pictures: `python colorize.py photo.jpg`. See --help."""
 
 from __future__ import annotations
 
@@ -7,20 +7,26 @@ import sys
 
 from absl import flags
 
-from colorizer import config as config_lib, controls, flags as flags_lib
+from colorizer import controls, flags as flags_lib, images, saved_models
 
 USAGE = """Colours pictures of any size. Gray ones, or colour ones of which the lightness is taken.
 
-  python colorize.py --workdir=runs/cifar10 photo.jpg folder/ 'scans/*.png' --output=out/
-  python colorize.py --workdir=runs/controlled photo.jpg --saturation=0.6 --hue=0.08
-  python colorize.py --workdir=runs/controlled photo.jpg --saturation=0,0.25,0.5,0.75,1
+  python colorize.py                                     the built-in photographs
+  python colorize.py photo.jpg folder/ 'scans/*.png' --output=out/
+  python colorize.py photo.jpg --model=runs/cifar10
+  python colorize.py photo.jpg --saturation=0.6 --hue=0.08
+  python colorize.py photo.jpg --saturation=0,0.25,0.5,0.75,1
 
 Exit status: 0 if every picture was coloured, 1 if some failed, 2 for wrong flags."""
 
 
 def main(argv: list[str]) -> int:
     values = flags.FlagValues()
-    flags_lib.define("workdir", None, "str", "folder of the run whose model colours", "Run", values)
+    flags_lib.define(
+        "model", None, "str", "what colours: the name of a model that ships "
+        f"({', '.join(saved_models.names()) or 'none yet'}), the folder of a run, or an exported "
+        f"model (default: {', else '.join(saved_models.PREFERRED)})", "Run", values,
+        published=("workdir",))
     flags_lib.define("output", "colorized", "str", "folder for the results", "Run", values)
     flags_lib.define("overwrite", False, "bool", "replace results that are there already", "Run",
                      values)
@@ -29,17 +35,13 @@ def main(argv: list[str]) -> int:
                          "contact sheet", "Targets of a conditional model, in [0, 1]", values)
     patterns = flags_lib.parse(argv, values, USAGE)
     combinations = controls.parse_targets({name: values[name].value for name in controls.NAMES})
-    if values.workdir is None:
-        raise config_lib.ConfigError(
-            "colorize.py needs --workdir, the folder of a run. Received: workdir=None")
-    if not patterns:
-        raise config_lib.ConfigError(
-            "colorize.py needs pictures: files, folders or globs. Received: none")
-    config_lib.read_config(Path(values.workdir))
-    from colorizer import images, inference
-
+    model = saved_models.default_name() if values.model is None else values.model
+    saved_models.read_settings(saved_models.find(model))
     sources = images.expand_inputs(patterns)
-    colorizer = inference.Colorizer.load(values.workdir)
+    from colorizer import data, inference  # TensorFlow, only once the flags are right
+
+    sources = sources or images.expand_inputs([str(path) for path in data.sample_paths()])
+    colorizer = inference.Colorizer.load(model)
     for targets in combinations:
         colorizer.check(targets)
     warning = controls.contradiction(combinations[0])
@@ -50,7 +52,7 @@ def main(argv: list[str]) -> int:
         combinations=combinations)
     for failure in failures:
         print(failure, file=sys.stderr)
-    print(f"{done} pictures coloured into {values.output}, {len(failures)} failed")
+    print(f"{done} pictures coloured by {model} into {values.output}, {len(failures)} failed")
     return 1 if failures else 0
 
 

@@ -209,11 +209,7 @@ def load_weights(model: keras.Model, path: Path) -> None:
     Raises:
         CheckpointError: the file cannot be read, or its names or shapes are not the model's.
     """
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except _UNREADABLE as error:
-        raise CheckpointError(f"weights cannot be read. Received: {path}: {error}")
+    arrays = _read_arrays(path)
     wanted = {variable.path: tuple(variable.shape) for variable in model.weights}
     found = {name: array.shape for name, array in arrays.items()}
     if wanted != found:
@@ -223,11 +219,40 @@ def load_weights(model: keras.Model, path: Path) -> None:
         raise CheckpointError(
             f"the weights in {path} are not this model's: {len(names)} differ, the first is {name} "
             f"({found.get(name, 'absent')} in the file, {wanted.get(name, 'absent')} in the model)")
+    for variable in model.weights:
+        variable.assign(arrays[variable.path])
+
+
+def load_matching_weights(model: keras.Model, path: Path) -> list[str]:
+    """Reads those weights that the model has by the same name and shape; leaves the others.
+
+    Returns:
+        The names of the model's weights that were left as they were.
+
+    Raises:
+        CheckpointError: the file cannot be read, or nothing in it fits.
+    """
+    arrays = _read_arrays(path)
+    left = [variable.path for variable in model.weights
+            if variable.path not in arrays or arrays[variable.path].shape != tuple(variable.shape)]
+    if len(left) == len(model.weights):
+        raise CheckpointError(f"no weight in {path} has a name and shape of this model's")
+    for variable in model.weights:
+        if variable.path not in left:
+            variable.assign(arrays[variable.path])
+    return left
+
+
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except _UNREADABLE as error:
+        raise CheckpointError(f"weights cannot be read. Received: {path}: {error}")
     for name, array in arrays.items():
         if array.dtype.kind != "f" or not np.isfinite(array).all():
             raise CheckpointError(f"weights must be finite floats. Received: {path}: {name}")
-    for variable in model.weights:
-        variable.assign(arrays[variable.path])
+    return arrays
 
 
 def _sha256(path: Path) -> str:

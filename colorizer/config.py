@@ -66,6 +66,9 @@ class ModelConfig:
         "24 for the sample)", low=1, high=1024)
     dropout: float = setting(
         0.5, "dropout of the generator's first two decoder layers, up to 64 px", low=0, high=0.9)
+    halvings: int | None = setting(
+        None, "how often the generator halves the picture (default: down to 2 x 2 pixels; 4 at "
+        "32 px)", low=1, high=9)
 
 
 @dataclass(frozen=True)
@@ -170,6 +173,9 @@ class RunConfig:
         "runs/<dataset>)", published=("checkpoints_path",), may_change=True)
     seed: int = setting(0, "fixes weights, order of the pictures, flips and dropout",
                         low=0, high=2**31 - 1)
+    init_from: str | None = setting(
+        None, "a run or model whose generator training begins with, as far as names and shapes "
+        "agree: its folder, file or name")
     deterministic: bool = setting(
         False, "bit-identical results on GPUs too, which is slower", may_change=True)
     max_bad_steps: int = setting(
@@ -220,6 +226,9 @@ class TrainConfig:
         size = self.data.image_size
         if size is not None and size & (size - 1):
             raise ConfigError(f"`image_size` must be a power of two. Received: image_size={size}")
+        if size is not None and 2 ** (self.model.halvings or 0) > size:
+            raise ConfigError(f"`image_size` must be at least 2 to the power of `halvings`. "
+                              f"Received: image_size={size}, halvings={self.model.halvings}")
         if self.optimizer.lr_decay in ("plateau", "none") and self.optimizer.lr_decay_steps:
             raise ConfigError(
                 "`lr_decay_steps` belongs to lr_decay=exponential. Received: "

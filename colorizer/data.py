@@ -178,16 +178,21 @@ def load_dataset(
     return _load_tfds(name, data_dir, image_size, test_split, scan)
 
 
-def _load_sample(image_size: int | None) -> Dataset:
+def sample_paths() -> list[Path]:
+    """The files of the built-in photographs."""
     import skimage
 
+    return [Path(skimage.__file__).parent / "data" / name for name in SAMPLE_FILES]
+
+
+def _load_sample(image_size: int | None) -> Dataset:
     if image_size not in (None, SAMPLE_SIZE):
         raise DatasetError(f"The sample's `image_size` must be {SAMPLE_SIZE}. "
                            f"Received: image_size={image_size}")
     train, test = [], []
-    for name in SAMPLE_FILES:
+    for path in sample_paths():
         try:
-            rgb = read_rgb(Path(skimage.__file__).parent / "data" / name)
+            rgb = read_rgb(path)
         except ImageError as error:
             raise DatasetError("The sample needs the photographs in scikit-image's own package; "
                                f"reinstall it. Received: {error}") from error

@@ -18,6 +18,8 @@ import uuid
 from PIL import Image, UnidentifiedImageError
 import numpy as np
 
+from colorizer.errors import UserError
+
 MAX_PIXELS = 100_000_000
 GRAY_TOLERANCE = 2.0  # of 255: JPEG noise stays below, a faint sepia does not
 
@@ -48,7 +50,7 @@ UPRIGHT = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180,
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 
 
-class ImageError(ValueError):
+class ImageError(UserError):
     """A picture that cannot be used. The message is one line, "<path>: <reason>"."""
 
 

@@ -20,14 +20,16 @@ CONDITION_WIDTH = 64  # channels that the control vector is embedded in
 WIDE_IMAGE_SIZE = 128  # from here on, one more thin layer before the widening
 
 
-def generator_channels(image_size: int, width: int = 64) -> list[int]:
+def generator_channels(
+    image_size: int, width: int = 64, halvings: int | None = None
+) -> list[int]:
     """Channels of the encoder's layers; all but the first halve the picture.
 
     32 px: 64, 128, 256, 512, 512. 256 px: 64, 64, 128, 256, 512, 512, 512, 512 (`width` 64).
-    Other sizes follow the same rule: down to 2 x 2 pixels.
+    Other sizes follow the same rule: down to 2 x 2 pixels, or `halvings` times.
     """
-    halvings = int(math.log2(image_size // SMALLEST_GENERATOR_MAP))
-    head = [1, 1, 2, 4] if image_size >= WIDE_IMAGE_SIZE else [1, 2, 4]
+    halvings = halvings or int(math.log2(image_size // SMALLEST_GENERATOR_MAP))
+    head = [1, 1, 2, 4] if 2**halvings * SMALLEST_GENERATOR_MAP >= WIDE_IMAGE_SIZE else [1, 2, 4]
     return [width * factor for factor in (head + [8] * halvings)[: halvings + 1]]
 
 
@@ -44,8 +46,8 @@ def discriminator_channels(image_size: int, width: int = 64) -> list[tuple[int, 
 
 
 def build_generator(
-    image_size: int, width: int = 64, *, dropout: float = 0.5, condition_size: int = 0,
-    synchronized: bool = False, fixed_size: bool = True,
+    image_size: int, width: int = 64, *, dropout: float = 0.5, halvings: int | None = None,
+    condition_size: int = 0, synchronized: bool = False, fixed_size: bool = True,
 ) -> keras.Model:
     """Builds the U-Net that predicts ab from L.
 
@@ -53,10 +55,11 @@ def build_generator(
         image_size: side of the training pictures in pixels, a power of two; it sets the depth.
         width: channels of the first layer (the paper's: 64).
         dropout: rate in the first two decoder layers of networks for up to 64 px.
+        halvings: layers that halve the picture; default: down to 2 x 2 pixels.
         condition_size: length of the control vector of a conditional model; 0 for none.
         synchronized: batch statistics over all replicas, not each replica's own.
         fixed_size: False builds it for pictures of any size whose sides are multiples of
-            `size_multiple(image_size)`.
+            `size_multiple(image_size, halvings)`.
 
     Returns:
         A functional model: `l_scaled` float [batch, h, w, 1] in [-1, 1] (with a condition:
@@ -66,7 +69,7 @@ def build_generator(
     side = image_size if fixed_size else None
     l_scaled = keras.Input((side, side, 1), name="l_scaled")
     condition, embedding = _condition_input(condition_size)
-    channels = generator_channels(image_size, width)
+    channels = generator_channels(image_size, width, halvings)
 
     x, skips = l_scaled, []
     for index, count in enumerate(channels):
@@ -131,9 +134,9 @@ def build_discriminator(
     return keras.Model([l_scaled, ab_scaled, *condition], logits, name="discriminator")
 
 
-def size_multiple(image_size: int) -> int:
+def size_multiple(image_size: int, halvings: int | None = None) -> int:
     """Sides that a generator built for `image_size` can take are multiples of this, in pixels."""
-    return image_size // SMALLEST_GENERATOR_MAP
+    return 2**halvings if halvings else image_size // SMALLEST_GENERATOR_MAP
 
 
 def _condition_input(size: int):

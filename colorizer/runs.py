@@ -9,7 +9,10 @@ from pathlib import Path
 from absl import logging
 import tensorflow as tf
 
-from colorizer import config as config_lib, controls, data, devices, locks, preemption, trainer
+from colorizer import (
+    config as config_lib, controls, data, devices, inference, locks, preemption, saved_models,
+    trainer
+)
 from colorizer.errors import UserError
 from colorizer.files import replace_file
 
@@ -39,6 +42,8 @@ def run(config: config_lib.TrainConfig, strategy: tf.distribute.Strategy | None 
     workdir = Path(config.run.workdir or os.path.join(
         "runs", os.path.basename(config.data.dataset.rstrip("/"))))
     check_workdir(workdir, config)
+    if config.run.init_from:
+        saved_models.find(config.run.init_from)
     dataset = data.load_dataset(
         config.data.dataset, data_dir=config.data.data_dir, image_size=config.data.image_size,
         test_split=config.data.test_split, workdir=str(workdir))
@@ -68,6 +73,8 @@ def run(config: config_lib.TrainConfig, strategy: tf.distribute.Strategy | None 
 def _train(run: trainer.Trainer) -> int:
     config, workdir = run.config, run.workdir
     resumed = run.resume()
+    source = None if resumed else config.run.init_from
+    beginning = _begin_from(run, source) if source else ""
     if run.workers.chief:
         _write_beginning(workdir, config, run.dataset)
     if run.step >= run.total_steps:
@@ -79,7 +86,7 @@ def _train(run: trainer.Trainer) -> int:
         print(f"{workdir}: going on after step {run.step} of {run.total_steps}")
     else:
         print(f"{workdir}: {run.total_steps} steps of {config.optimizer.batch_size} pictures, "
-              f"{run.steps_per_epoch} steps an epoch")
+              f"{run.steps_per_epoch} steps an epoch{beginning}")
     try:
         result = run.train()
     except trainer.Stopped:
@@ -90,6 +97,13 @@ def _train(run: trainer.Trainer) -> int:
         print(result.text())
         print(f"pictures: {workdir / 'samples'}\nTensorBoard: tensorboard --logdir {workdir}")
     return 0
+
+
+def _begin_from(run: trainer.Trainer, source: str) -> str:
+    left = run.begin_from(inference.weights_file(saved_models.find(source)))
+    layers = sorted({name.split("/")[0] for name in left})
+    return f"; the generator begins as {source}" + (
+        f", but for {len(layers)} layers: {', '.join(layers)}" if layers else "")
 
 
 def check_workdir(workdir: Path, config: config_lib.TrainConfig) -> None:

@@ -52,8 +52,8 @@ class TrainStep:
 
             def build_generator():
                 return networks.build_generator(
-                    size, width, dropout=config.model.dropout, condition_size=of_generator,
-                    synchronized=synchronized)
+                    size, width, dropout=config.model.dropout, halvings=config.model.halvings,
+                    condition_size=of_generator, synchronized=synchronized)
 
             self.generator = build_generator()
             self.discriminator = networks.build_discriminator(

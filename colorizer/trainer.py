@@ -71,7 +71,8 @@ class Trainer:
             self.workdir / "checkpoints", self.train_step.state(),
             lambda: self.train_step.colouring_model, config.run.keep_checkpoints)
         self.colorizer = inference.Colorizer(
-            self.train_step.colouring_model, config.data.image_size, config.controls.desired())
+            self.train_step.colouring_model, config.data.image_size, config.controls.desired(),
+            halvings=config.model.halvings)
         self.summaries: summaries.Summaries | None = None
 
     def resume(self) -> bool:
@@ -96,6 +97,17 @@ class Trainer:
         self.bad_steps.restore(loop.get("bad_steps", {}))
         self.best = loop.get("best")
         return True
+
+    def begin_from(self, weights: Path) -> list[str]:
+        """Gives the generator, and its average, the weights that fit; returns names of others.
+
+        Raises:
+            CheckpointError: the file cannot be read, or nothing in it fits.
+        """
+        left = checkpoints.load_matching_weights(self.train_step.generator, weights)
+        if self.train_step.average:
+            self.train_step.average.set_weights(self.train_step.generator.get_weights())
+        return left
 
     def train(self) -> evaluation.Evaluation | None:
         """Trains the steps that are left, at least one; returns the evaluation after the last.

@@ -322,6 +322,24 @@ def test_weights_of_another_architecture_name_the_first_that_differs(tmp_path):
     assert_same(model.get_weights(), before)
 
 
+def test_matching_weights_are_taken_and_the_others_left(tmp_path):
+    source, model = build_model(units=5), build_model(units=3)
+    checkpoints.save_weights(source, tmp_path / "w.npz")
+    before = {variable.path: variable.numpy() for variable in model.weights}
+    left = checkpoints.load_matching_weights(model, tmp_path / "w.npz")
+    assert "first/kernel" in left and "second/bias" not in left
+    of_source = {variable.path: variable.numpy() for variable in source.weights}
+    for variable in model.weights:
+        wanted = before if variable.path in left else of_source
+        np.testing.assert_array_equal(variable, wanted[variable.path])
+
+
+def test_weights_of_which_none_match_are_refused(tmp_path):
+    np.savez(tmp_path / "w.npz", another=np.zeros(2))
+    with pytest.raises(CheckpointError, match="no weight in"):
+        checkpoints.load_matching_weights(build_model(), tmp_path / "w.npz")
+
+
 def test_missing_and_extra_weights_are_named(tmp_path):
     model = build_model()
     arrays = {variable.path: variable.numpy() for variable in model.weights}

@@ -19,7 +19,7 @@ OTHER = dict(
     eval_examples=12, grid_examples=4)
 OTHER |= dict(condition="generator", unconditional_share=0.5, l1_target="original",
               hue_mean="linear", dropout=0.25, max_bad_share=0.5, max_bad_steps=3,
-              deterministic=True)
+              deterministic=True, halvings=4, init_from="anfang/ü")
 for _name in ("saturation", "hue", "red", "green", "blue", "colorfulness", "warmth"):
     OTHER |= {f"desired_{_name}": 0.25, f"{_name}_weight": 20.0}
 
@@ -73,6 +73,11 @@ def test_no_setting_takes_nan_or_infinity(name, value):
 @pytest.mark.parametrize("size", [17, 33, 48, 96, 255, 1000])
 def test_image_size_must_be_a_power_of_two(size):
     assert "power of two" in refused(image_size=size)
+
+
+def test_a_picture_can_be_halved_down_to_one_pixel():
+    assert TrainConfig().replace(image_size=32, halvings=5).model.halvings == 5
+    assert "halvings=6" in refused(image_size=32, halvings=6)
 
 
 @pytest.mark.parametrize("decay", ["plateau", "none"])

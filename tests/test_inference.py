@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from skimage import color as skcolor
 
-from colorizer import images, inference, networks
+from colorizer import images, inference, networks, pictures, saved_models
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +32,9 @@ def test_output_size_equals_input_size(colorizer, size):
     assert colorizer(picture(*size)).shape == (*size, 3)
 
 
-def test_lightness_of_the_output_is_the_lightness_of_the_input(colorizer):
-    rgb = picture(75, 120)
+@pytest.mark.parametrize("size", [(75, 120), (32, 32), (31, 47), (300, 500)])
+def test_lightness_of_the_output_is_the_lightness_of_the_input(colorizer, size):
+    rgb = picture(*size)
     lab_in, lab_out = skcolor.rgb2lab(rgb), skcolor.rgb2lab(colorizer(rgb))
     assert np.abs(lab_out[..., 1:]).mean() > 1.0
     inside = np.all((colorizer(rgb) > 0) & (colorizer(rgb) < 255), axis=-1)
@@ -48,11 +49,49 @@ def test_only_the_lightness_of_the_input_counts(colorizer):
     assert np.abs(colorizer(rgb).astype(int) - colorizer(gray)).max() <= 1
 
 
-def test_a_picture_alone_and_in_a_batch_come_out_the_same(colorizer):
-    batch = np.stack([picture(45, 60, seed) for seed in range(32)])
-    together = colorizer.batch(batch)
+@pytest.mark.parametrize("size", [(32, 32), (45, 60)])
+def test_a_picture_alone_and_in_a_batch_come_out_the_same(colorizer, size):
+    batch = np.stack([picture(*size, seed) for seed in range(32)])
+    together = colorizer(batch)
+    assert together.shape == batch.shape
     for index in (0, 13, 31):
         assert np.abs(together[index].astype(int) - colorizer(batch[index])).max() <= 1
+
+
+def test_a_batch_that_the_network_takes_in_shares_comes_out_the_same(colorizer, monkeypatch):
+    batch = np.stack([picture(32, 32, seed) for seed in range(5)])
+    whole = colorizer(batch)
+    monkeypatch.setattr(inference, "NETWORK_PIXELS", 2 * 32 * 32)
+    assert np.abs(colorizer(batch).astype(int) - whole).max() <= 1
+
+
+def test_bands_of_rows_come_out_as_the_whole_picture(colorizer, monkeypatch):
+    rgb = picture(70, 90)
+    whole = colorizer(rgb)
+    monkeypatch.setattr(inference, "ROW_PIXELS", 90 * 16)
+    assert np.abs(colorizer(rgb).astype(int) - whole).max() <= 1
+
+
+@pytest.mark.parametrize("shape, result", [
+    ((20, 30), (20, 30, 3)), ((20, 30, 1), (20, 30, 3)), ((4, 20, 30), (4, 20, 30, 3)),
+    ((4, 20, 30, 1), (4, 20, 30, 3))])
+@pytest.mark.parametrize("dtype, full", [("uint8", 255), ("uint16", 65535), ("float64", 1.0)])
+def test_gray_pictures_of_every_type_are_coloured_as_their_rgb(
+        colorizer, shape, result, dtype, full):
+    gray8 = (picture(20, 30)[..., 0] * 255).astype(np.uint8)
+    gray = (gray8 / 255 * full).round(12).astype(dtype)
+    expected = colorizer(np.repeat(gray8[..., None], 3, axis=-1))
+    coloured = colorizer(np.broadcast_to(gray[..., None] if shape[-1] == 1 else gray, shape))
+    assert coloured.shape == result and coloured.dtype == np.uint8
+    assert np.abs(coloured.astype(int) - expected).max() <= 1
+
+
+def test_a_list_of_pictures_of_any_sizes_is_coloured_one_by_one(colorizer):
+    several = [picture(20, 30), (picture(33, 12) * 255).astype(np.uint8), picture(9, 9)[..., 0]]
+    for result, one in zip(colorizer(several), several):
+        np.testing.assert_array_equal(result, colorizer(one))
+    with pytest.raises(pictures.PictureError, match="shape=\\[5, 6, 4\\]"):
+        colorizer([picture(20, 30), np.zeros((5, 6, 4), np.uint8)])
 
 
 def test_network_sees_its_own_scale(colorizer):
@@ -101,4 +140,15 @@ def test_alpha_and_orientation_are_kept(colorizer, tmp_path):
 @pytest.mark.slow
 def test_a_12_megapixel_photograph_is_coloured(colorizer):
     rgb = picture(3000, 4000)
-    assert colorizer(rgb).shape == (3000, 4000, 3)
+    result = colorizer(rgb)
+    assert result.shape == (3000, 4000, 3)
+    lab_in, lab_out = (skcolor.rgb2lab(part[::10, ::10]) for part in (rgb, result))
+    inside = np.all((result > 0) & (result < 255), axis=-1)[::10, ::10]
+    assert np.abs(lab_out[..., 0] - lab_in[..., 0])[inside].max() < 0.6
+
+
+@pytest.mark.skipif(not saved_models.names(), reason="no trained model is in the package yet")
+def test_every_shipped_model_colours():
+    for name in saved_models.names():
+        rgb = inference.Colorizer.load(name)(picture(50, 70))
+        assert rgb.shape == (50, 70, 3) and np.ptp(rgb.astype(int), axis=-1).max() > 5

@@ -172,6 +172,15 @@ def test_free_size_generator_takes_any_multiple_of_its_size_multiple(size):
     assert free(pictures(1, height, width)).shape == (1, height, width, 2)
 
 
+def test_a_shallow_generator_has_the_weights_of_a_small_pictures_and_takes_finer_sizes():
+    small = as_if_trained(networks.build_generator(32, width=4))
+    shallow = networks.build_generator(128, width=4, halvings=4, fixed_size=False)
+    shallow.set_weights(small.get_weights())
+    assert networks.size_multiple(128, halvings=4) == 16
+    assert shallow(pictures(1, 128, 144)).shape == (1, 128, 144, 2)
+    np.testing.assert_allclose(shallow(pictures()), small(pictures()), atol=1e-6)
+
+
 def test_an_untrained_generator_colours_nothing():
     np.testing.assert_array_equal(networks.build_generator(32, width=4)(pictures()), 0)
 

@@ -12,7 +12,9 @@ import sys
 from PIL import Image
 import pytest
 
-from colorizer import config as config_lib, runs
+import colorize
+from colorizer import config as config_lib, export, runs, saved_models
+from colorizer.errors import UserError
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -151,8 +153,8 @@ def test_the_turing_test_draws_on_a_terminal_and_ctrl_c_keeps_the_score(workdir,
     (["evaluate.py", "--compare", "nowhere"], "nowhere"),
     (["evaluate.py", "--compare=nowhere", "--workdir=nowhere"], "--workdir"),
     (["colorize.py", "--workdir=nowhere", "a.png"], "nowhere"),
-    (["colorize.py", "a.png"], "workdir"),
-    (["colorize.py", "--workdir=nowhere"], "pictures"),
+    (["colorize.py", "--model=nowhere"], "nowhere"),
+    (["colorize.py", "--model=."], "config.json"),
     (["colorize.py", "--workdir=nowhere", "a.png", "--saturation=1.5"], "saturation=1.5"),
     (["colorize.py", "--workdir=nowhere", "a.png", "--hue=nan"], "hue=nan"),
     (["colorize.py", "--workdir=nowhere", "a.png", "--warmth=0.1,x"], "warmth=x"),
@@ -205,6 +207,29 @@ def test_a_model_without_targets_says_so(workdir, tmp_path):
     assert result.returncode == 2
     assert "knows no targets" in result.stderr and "hue=0.3" in result.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["good.png"]
+
+
+def test_pictures_that_are_not_there_end_in_one_line_and_status_2(workdir, tmp_path):
+    result = program("colorize.py", f"--model={workdir}", "nowhere.jpg", cwd=tmp_path)
+    assert result.returncode == 2
+    assert "nowhere.jpg" in result.stderr.splitlines()[-1] and "Traceback" not in result.stderr
+
+
+def test_colorize_takes_a_shipped_model_and_the_built_in_photographs_if_nothing_is_named(
+        workdir, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(saved_models, "SHIPPED", tmp_path / "models")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="no trained model is in the package yet"):
+        colorize.main(["colorize.py"])
+    export.export(workdir, tmp_path / "models" / "cifar10")
+    assert colorize.main(["colorize.py"]) == 0
+    assert "5 pictures coloured by cifar10 into colorized, 0 failed" in capsys.readouterr().out
+    assert Image.open(tmp_path / "colorized" / "rocket.jpg").size == (640, 427)
+    export.export(workdir, tmp_path / "models" / "photos")
+    Image.new("L", (20, 10), 90).save(tmp_path / "own.png")
+    assert colorize.main(["colorize.py", "own.png"]) == 0
+    assert "1 pictures coloured by photos into colorized" in capsys.readouterr().out
+    assert Image.open(tmp_path / "colorized" / "own.png").size == (20, 10)
 
 
 @pytest.mark.slow

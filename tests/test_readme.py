@@ -42,7 +42,8 @@ def test_readme_names_the_programs_that_exist():
     for command in commands():
         words = shlex.split(command)
         if words[0].startswith("python"):
-            assert (ROOT / words[1]).exists(), command
+            program = words[2].replace(".", "/") + ".py" if words[1] == "-m" else words[1]
+            assert (ROOT / program).exists(), command
         for word in words:
             if word.startswith("--flagfile="):
                 assert (ROOT / word.partition("=")[2]).exists(), command
@@ -78,6 +79,11 @@ def test_every_command_of_the_readme_runs(tmp_path):
         elif "evaluate.py" in command:
             assert (here / words[2].partition("=")[2] / "results/results.png").exists()
     assert Image.open(here / "colorized" / "photo.jpg").size == (40, 48)
+    assert Image.open(here / "out/exported/photo.jpg").size == (40, 48)
+    for script in re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL):
+        result = subprocess.run([sys.executable, "-c", script], cwd=here, capture_output=True,
+                                text=True)
+        assert result.returncode == 0, f"{script}\n{result.stderr}"
     assert Image.open(here / "out/asked/photo.jpg").size == (40, 48)
     assert (here / "out/sheet/photo.jpg-sheet.png").exists()
     assert {"folder0.png", "scans0.png"} <= {path.name for path in (here / "out").iterdir()}

@@ -8,6 +8,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.util import tensor_util
 
 from colorizer import checkpoints, config as config_lib, data, runs
+from colorizer.errors import UserError
 
 TINY = dict(dataset="sample", width=2, batch_size=8, eval_examples=8, grid_examples=4, log_steps=2)
 
@@ -72,6 +73,29 @@ def test_a_folder_of_another_run_is_refused_by_the_flags_that_differ(run, tmp_pa
     with pytest.raises(config_lib.ConfigError, match="--width was 2, now 4"):
         run(config(tmp_path, max_steps=2, width=4))
     assert (tmp_path / "config.json").read_text() == before
+
+
+def test_training_begins_with_the_weights_of_another_run(run, tmp_path, capsys):
+    run(config(tmp_path / "first", max_steps=2))
+    run(config(tmp_path / "second", max_steps=1, lr=1e-9, init_from=str(tmp_path / "first")))
+    assert f"the generator begins as {tmp_path / 'first'}\n" in capsys.readouterr().out
+    first, second = final_weights(tmp_path / "first"), final_weights(tmp_path / "second")
+    for name, array in first.items():
+        if "moving" not in name:
+            np.testing.assert_allclose(second[name], array, atol=1e-6)
+
+
+def test_what_another_run_cannot_give_begins_afresh_and_is_named(run, tmp_path, capsys):
+    run(config(tmp_path / "first", max_steps=1))
+    run(config(tmp_path / "second", max_steps=1, halvings=3,
+               init_from=str(tmp_path / "first")))
+    assert "but for 6 layers: " in capsys.readouterr().out
+
+
+def test_weights_to_begin_with_that_are_not_there_leave_no_folder(run, tmp_path):
+    with pytest.raises(UserError, match="nowhere"):
+        run(config(tmp_path / "run", max_steps=1, init_from="nowhere"))
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_missing_data_set_leaves_no_folder(run, tmp_path):

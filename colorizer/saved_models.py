@@ -1,0 +1,141 @@
+"""Trained models on disk: found by name, folder or file, and checked (no TensorFlow here).
+
+A run is a folder with `config.json` and `checkpoints/`. An exported model (`colorizer.export`) is a
+folder with `weights.npz` (named float arrays, nothing that could be run), `config.json` (the
+settings of its run) and `model.json` (format, architecture, SHA-256 of the weights). The models
+that ship with the package are exported ones in `colorizer/models/<name>/`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from colorizer import config as config_lib, controls
+from colorizer.errors import UserError
+
+SHIPPED = Path(__file__).parent / "models"
+PREFERRED = ("photos", "cifar10")  # which shipped model colours if none is asked for
+FORMAT = 1
+WEIGHTS, SETTINGS, MODEL = "weights.npz", "config.json", "model.json"
+
+
+class ModelError(UserError):
+    """A model is not there, damaged, or of another architecture."""
+
+
+def names() -> list[str]:
+    """The models that ship with the package."""
+    return sorted(path.parent.name for path in SHIPPED.glob(f"*/{MODEL}"))
+
+
+def default_name() -> str:
+    """The shipped model that colours if none is asked for: `photos`, else `cifar10`.
+
+    Raises:
+        ModelError: neither is in the package.
+    """
+    for name in PREFERRED:
+        if name in names():
+            return name
+    raise ModelError(f"a model is needed: {_choices()}. Received: model=None")
+
+
+def find(model: str | Path) -> Path:
+    """The folder of a model.
+
+    Args:
+        model: a shipped model's name, which goes before a folder of that name here (give that as
+            `./name`); the folder of a run or of an exported model; the `weights.npz` in the latter.
+
+    Raises:
+        ModelError: it is none of these.
+    """
+    path = Path(model).expanduser()
+    if str(model) in names():
+        return SHIPPED / str(model)
+    if path.name == WEIGHTS and is_exported(path.parent):
+        return path.parent
+    if path.is_dir():
+        return path
+    raise ModelError(f"`model` must be {_choices()}. Received: model={model}")
+
+
+def is_exported(folder: Path) -> bool:
+    """Whether the folder holds an exported model; else it is a run's."""
+    return (folder / MODEL).exists()
+
+
+def read_settings(folder: Path) -> config_lib.TrainConfig:
+    """The settings that a model was trained with.
+
+    Raises:
+        ModelError: `model.json` cannot be used or its architecture is not that of `config.json`.
+        ConfigError: `config.json` cannot be used.
+    """
+    config = config_lib.read_config(folder)
+    if is_exported(folder):
+        found, wanted = _read_description(folder)["architecture"], architecture(config)
+        differing = [f"{name} is {found.get(name)} there and {wanted.get(name)} in {SETTINGS}"
+                     for name in sorted(found) if found[name] != wanted.get(name)]
+        if differing:
+            raise ModelError(f"the architecture in {folder / MODEL} is another: "
+                             f"{'; '.join(differing)}")
+    return config
+
+
+def checked_weights(folder: Path) -> Path:
+    """The weights file of an exported model, whose SHA-256 is the one in `model.json`.
+
+    Raises:
+        ModelError: it is missing or differs.
+    """
+    path = folder / WEIGHTS
+    try:
+        digest = sha256(path)
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror}")
+    if digest != _read_description(folder)["sha256"]:
+        raise ModelError(f"{path} is damaged: its SHA-256 is not the one in {folder / MODEL}")
+    return path
+
+
+def architecture(config: config_lib.TrainConfig) -> dict[str, Any]:
+    """What the arrays of a generator depend on, as JSON values; the order of controls counts."""
+    conditioned = config.controls.conditional and config.controls.condition != "discriminator"
+    return {"image_size": config.data.image_size, **dataclasses.asdict(config.model),
+            "controls": list(controls.NAMES) if conditioned else []}
+
+
+def describe(config: config_lib.TrainConfig, weights: Path, step: int) -> dict[str, Any]:
+    """The content of `model.json`."""
+    return {"format": FORMAT, "sha256": sha256(weights), "step": step,
+            "architecture": architecture(config)}
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file in hexadecimal."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _read_description(folder: Path) -> dict[str, Any]:
+    path = folder / MODEL
+    try:
+        description = json.loads(path.read_text(encoding="utf-8"))
+        version = description["format"]
+        if version == FORMAT:
+            return {"sha256": str(description["sha256"]),
+                    "architecture": dict(description["architecture"])}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path} cannot be used: {type(error).__name__}: {error}")
+    raise ModelError(f"{path} must be of format {FORMAT}. Received: format={version}")
+
+
+def _choices() -> str:
+    shipped = names()
+    ours = f"one of the package's own ({', '.join(shipped)}), " if shipped else ""
+    nothing = "" if shipped else "; no trained model is in the package yet"
+    return f"{ours}the folder of a run, or an exported model{nothing}"
