@@ -6,7 +6,7 @@ import signal
 import socket
 
 from colorizer.preemption import STOPPED_STATUS
-from tests.faults.harness import Run, state, step_of, train
+from tests.faults.harness import Run, assert_same_state, state, step_of, train
 
 FLAGS = ("--checkpoint_steps=5", "--eval_steps=1000")
 
@@ -38,6 +38,25 @@ def two_workers(workdir, *flags):
     return [Run(workdir, *FLAGS, *flags, "--batch_size=4", environment={"TF_CONFIG": json.dumps(
         {"cluster": cluster, "task": {"type": "worker", "index": index}})}.items())
         for index in range(2)]
+
+
+def test_two_workers_resume_exactly_after_one_is_killed(tmp_path):
+    whole = two_workers(tmp_path / "whole", "--max_steps=40")
+    assert [worker.wait() for worker in whole] == [0, 0], whole[0].output + whole[1].output
+    parts = two_workers(tmp_path / "parts", "--max_steps=100000")
+    chief, other = parts
+    chief.until(lambda: step_of(chief.workdir) >= 10, "a checkpoint")
+    other.kill()
+    assert chief.wait(90) == STOPPED_STATUS, chief.output
+    last = chief.output.splitlines()[-1]
+    assert "another worker is gone" in last and "Traceback" not in chief.output
+    rest = 40 if step_of(chief.workdir) < 40 else step_of(chief.workdir) + 5
+    parts = two_workers(chief.workdir, f"--max_steps={rest}")
+    assert [worker.wait() for worker in parts] == [0, 0], parts[0].output + parts[1].output
+    if rest > 40:
+        whole = two_workers(tmp_path / "whole", f"--max_steps={rest}")
+        assert [worker.wait() for worker in whole] == [0, 0]
+    assert_same_state(chief.workdir, tmp_path / "whole")
 
 
 def test_a_signal_to_one_worker_stops_both_with_the_state_saved(tmp_path):
