@@ -63,6 +63,31 @@ class ModelConfig:
         "24 for the sample)", low=1, high=1024)
     dropout: float = setting(
         0.5, "dropout of the generator's first two decoder layers, up to 64 px", low=0, high=0.9)
+    gen_norm: str = setting(
+        "batch", "normalization in the generator", choices=("batch", "instance"))
+    disc_norm: str = setting(
+        "batch", "normalization in the discriminator; spectral: of every convolution's kernel",
+        choices=("batch", "instance", "spectral", "none"))
+    init: str = setting(
+        "he", "how kernels begin: he (the generator's last layer at zeros, so that training begins "
+        "with gray), normal (N(0, 0.02) everywhere, batch norm's gain N(1, 0.02)), lecun (the "
+        "paper's released code), uniform (PyTorch's default)",
+        choices=("he", "normal", "lecun", "uniform"))
+    input_channel: str = setting(
+        "lightness", "what the networks see of the gray picture: CIE L*, or luma (Rec. 601), as in "
+        "the paper's released code", choices=("lightness", "luma"))
+    output_channels: str = setting(
+        "ab", "what the generator predicts: ab, joined with the picture's own lightness, or lab, "
+        "as in the paper's released code", choices=("ab", "lab"))
+
+    def generator_options(self) -> dict[str, Any]:
+        """What `networks.build_generator` takes besides the size, the width and the condition."""
+        return dict(dropout=self.dropout, norm=self.gen_norm, init=self.init,
+                    output_channels=self.output_channels)
+
+    def discriminator_options(self) -> dict[str, Any]:
+        """The same for `networks.build_discriminator`."""
+        return dict(norm=self.disc_norm, init=self.init, output_channels=self.output_channels)
 
 
 @dataclass(frozen=True)
@@ -130,9 +155,15 @@ class OptimizerConfig:
         may_change=True)
     lr: float = setting(
         None, "learning rate of Adam for both networks (default: the paper's 2e-4; 1e-3 for the "
-        "sample)", above=0, may_change=True)
+        "sample)", above=0, published=("gen_lr",), may_change=True)
     disc_lr: float | None = setting(
         None, "learning rate of the discriminator (default: `lr`)", above=0, may_change=True)
+    min_lr: float = setting(
+        0.0, "the decay lets no rate fall below this", low=0, may_change=True)
+    generator_steps: int = setting(
+        1, "updates of the generator a step. 1: one pass of the generator serves both networks' "
+        "updates. 2, as in the paper's released code: the discriminator is updated, then the "
+        "generator twice, with new dropout each time", low=1, high=10)
     beta1: float = setting(
         0.5, "Adam's decay of the first moment (\"reduced momentum\")", low=0, high=0.9999)
     lr_decay: str = setting(

@@ -27,18 +27,21 @@ class Colorizer:
 
     Args:
         generator: as from `networks.build_generator(..., fixed_size=False)`; one with two inputs
-            obeys targets.
+            obeys targets, one with three output channels predicts the lightness, too.
         image_size: the side in pixels that it was trained at.
         fixed: the targets that a model without the second input was trained for.
+        luma: whether it was trained to see luma, not lightness.
     """
 
     def __init__(
-        self, generator: keras.Model, image_size: int, fixed: Mapping[str, float] | None = None
+        self, generator: keras.Model, image_size: int, fixed: Mapping[str, float] | None = None,
+        *, luma: bool = False,
     ):
         self.generator = generator
         self.image_size = image_size
         self.conditional = len(generator.inputs) == 2
         self.fixed = dict(fixed or {})
+        self.luma = luma
         self._predict = tf.function(
             lambda *inputs: generator(inputs if len(inputs) > 1 else inputs[0], training=False),
             reduce_retracing=True)
@@ -55,10 +58,12 @@ class Colorizer:
         settings = config.controls
         generator = networks.build_generator(
             config.data.image_size, config.model.width, fixed_size=False,
-            condition_size=conditioning.condition_sizes(settings)[0])
+            condition_size=conditioning.condition_sizes(settings)[0],
+            **config.model.generator_options())
         checkpoint = checkpoints.newest_readable(workdir / "checkpoints")
         checkpoints.load_weights(generator, checkpoint / checkpoints.WEIGHTS)
-        return cls(generator, config.data.image_size, settings.desired())
+        return cls(generator, config.data.image_size, settings.desired(),
+                   luma=config.model.input_channel == "luma")
 
     def __call__(self, rgb: np.ndarray, **targets: float | None) -> np.ndarray:
         """Colours one picture.
@@ -83,11 +88,16 @@ class Colorizer:
         batch, height, width, _ = rgb.shape
         flat = rgb.astype(np.float32).reshape(batch * height, width, 3)
         l_scaled = _by_rows(color.rgb_to_l_scaled, flat).reshape(batch, height, width, 1)
-        small = ops.image.resize(l_scaled, self.working_size(height, width), antialias=True)
+        working_size = self.working_size(height, width)
+        gray = color.rgb_to_luma_scaled(rgb.astype(np.float32)) if self.luma else l_scaled
+        small = ops.image.resize(gray, working_size, antialias=True)
         inputs = [ops.clip(small, -1.0, 1.0)]
         if self.conditional:
             inputs.append(conditioning.encode(conditioning.fixed_targets(targets, batch)))
-        ab_scaled = self._predict(*inputs)
+        output = self._predict(*inputs)
+        if output.shape[-1] == 3:
+            l_scaled = _predicted_lightness(output[..., :1], l_scaled)
+        ab_scaled = output[..., -2:]
         ab_scaled = ops.convert_to_numpy(ops.image.resize(ab_scaled, (height, width)))
         rgb8 = _by_rows(color.scaled_lab_to_rgb8, l_scaled.reshape(batch * height, width, 1),
                         ab_scaled.reshape(batch * height, width, 2))
@@ -182,6 +192,22 @@ def contact_sheet(
     small = np.clip(ops.image.resize(rgb, size, antialias=True), 0.0, 1.0)
     return {" ".join(f"{name} {value:g}" for name, value in targets.items()):
             colorizer(small, **targets)[None] for targets in combinations}
+
+
+def _predicted_lightness(predicted, l_scaled: np.ndarray) -> np.ndarray:
+    """The lightness that a network predicted at its scale, with the picture's own fine detail.
+
+    Args:
+        predicted: float [batch, h, w, 1] in [-1, 1], at the network's scale.
+        l_scaled: float32 [batch, height, width, 1] in [-1, 1], the picture's.
+
+    Returns:
+        float32 of the shape of `l_scaled`: where both sizes are equal, `predicted`.
+    """
+    size, working_size = l_scaled.shape[1:3], predicted.shape[1:3]
+    coarse = ops.image.resize(l_scaled, working_size, antialias=True)
+    change = ops.image.resize(predicted - coarse, size)
+    return np.clip(l_scaled + ops.convert_to_numpy(change), -1.0, 1.0)
 
 
 def _by_rows(function, *arrays: np.ndarray) -> np.ndarray:

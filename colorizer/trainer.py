@@ -57,7 +57,8 @@ class Trainer:
             self.workdir / "checkpoints", self.train_step.state(),
             lambda: self.train_step.colouring_model, config.run.keep_checkpoints)
         self.colorizer = inference.Colorizer(
-            self.train_step.colouring_model, config.data.image_size, config.controls.desired())
+            self.train_step.colouring_model, config.data.image_size, config.controls.desired(),
+            luma=config.model.input_channel == "luma")
 
     def resume(self) -> bool:
         """Goes to the newest checkpoint that loads; returns whether there was one."""

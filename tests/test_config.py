@@ -17,6 +17,8 @@ OTHER = dict(
     precision="mixed_bfloat16", jit_compile=True, workdir="ordner/ü", seed=100,
     checkpoint_minutes=0.5, checkpoint_steps=5, keep_checkpoints=1, log_steps=2, eval_steps=9,
     eval_examples=12, grid_examples=4)
+OTHER |= dict(dropout=0.25, gen_norm="instance", disc_norm="spectral", init="normal",
+              input_channel="luma", output_channels="lab", min_lr=1e-6, generator_steps=2)
 OTHER |= dict(condition="generator", unconditional_share=0.5, l1_target="original",
               hue_mean="linear")
 for _name in ("saturation", "hue", "red", "green", "blue", "colorfulness", "warmth"):
@@ -54,6 +56,9 @@ def refused(**changes):
     ("checkpoint_minutes", 0.0, 0.01), ("checkpoint_steps", 0, 1), ("keep_checkpoints", 0, 1),
     ("log_steps", 0, 1), ("eval_steps", 0, 1), ("eval_examples", 0, 1),
     ("grid_examples", 0, 1), ("grid_examples", 65, 64),
+    ("gen_norm", "spectral", "instance"), ("disc_norm", "layer", "none"), ("init", "zeros", "he"),
+    ("input_channel", "rgb", "luma"), ("output_channels", "rgb", "lab"),
+    ("min_lr", -1e-6, 0.0), ("generator_steps", 0, 1), ("generator_steps", 11, 10),
     ("precision", "float16", "mixed_float16"), ("lr_decay", "cosine", "plateau"),
 ])
 def test_each_bound_is_kept_and_named(name, wrong, right):
