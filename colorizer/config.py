@@ -17,6 +17,8 @@ from typing import Any
 from colorizer import controls
 from colorizer.errors import UserError
 
+ATTENTION_LIMIT = 2**30  # bytes
+
 
 class ConfigError(UserError):
     """A setting breaks its rule."""
@@ -79,15 +81,23 @@ class ModelConfig:
     output_channels: str = setting(
         "ab", "what the generator predicts: ab, joined with the picture's own lightness, or lab, "
         "as in the paper's released code", choices=("ab", "lab"))
+    attention_resolution: int | None = setting(
+        None, "side in pixels of the feature map that gets self-attention (default: none): 4, 8 "
+        "... up to the picture's own in the generator, to half of it in the discriminator", low=4)
+    attention_in: str = setting(
+        "generator", "which networks get self-attention", choices=("generator", "both"))
 
     def generator_options(self) -> dict[str, Any]:
         """What `networks.build_generator` takes besides the size, the width and the condition."""
         return dict(dropout=self.dropout, norm=self.gen_norm, init=self.init,
-                    output_channels=self.output_channels)
+                    output_channels=self.output_channels,
+                    attention_resolution=self.attention_resolution)
 
     def discriminator_options(self) -> dict[str, Any]:
         """The same for `networks.build_discriminator`."""
-        return dict(norm=self.disc_norm, init=self.init, output_channels=self.output_channels)
+        attention = self.attention_resolution if self.attention_in == "both" else None
+        return dict(norm=self.disc_norm, init=self.init, output_channels=self.output_channels,
+                    attention_resolution=attention)
 
 
 @dataclass(frozen=True)
@@ -259,6 +269,24 @@ class TrainConfig:
         if self.objective.adversarial_weight == 0 and self.objective.l1_weight == 0:
             raise ConfigError(
                 "one of `adversarial_weight` and `l1_weight` must be above 0. Received: both 0")
+        if self.model.attention_resolution is not None and size is not None:
+            self._check_attention(size, self.model.attention_resolution)
+
+    def _check_attention(self, size: int, side: int) -> None:
+        largest = size // 2 if self.model.attention_in == "both" else size
+        maps = [2**power for power in range(2, largest.bit_length())]
+        if side not in maps:
+            raise ConfigError(
+                "`attention_resolution` must be the side of a feature map, here one of "
+                f"{', '.join(map(str, maps))}. Received: attention_resolution={side}, "
+                f"image_size={size}, attention_in={self.model.attention_in}")
+        batch = self.optimizer.batch_size or 1
+        needed = 4 * batch * side**2 * (side // 2)**2
+        if needed > ATTENTION_LIMIT:
+            raise ConfigError(
+                "the attention matrices of a batch, 4 bytes * batch_size * side^2 * (side / 2)^2, "
+                f"must fit into {ATTENTION_LIMIT / 2**30:g} GiB. Received: {needed / 2**30:.3g} "
+                f"GiB of attention_resolution={side}, batch_size={batch}")
 
     def settings(self):
         """Yields (name, value, metadata) of every setting."""

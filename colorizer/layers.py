@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Any, Callable
 
 import keras
-from keras import layers
+from keras import layers, ops
 
 KERNEL_SIZE = 4
 BATCH_NORM_MOMENTUM = 0.99
 INSTANCE_NORM_EPSILON = 1e-5
 NORMAL_STDDEV = 0.02
+QUERY_SHARE, VALUE_SHARE = 8, 2  # of a map's channels: C / 8 and C / 2
 
 _KERNELS: dict[str, Callable[[], keras.Initializer]] = {
     "normal": lambda: keras.initializers.RandomNormal(stddev=NORMAL_STDDEV),
@@ -73,3 +74,59 @@ class Recipe:
 
     def _kernel(self, default: str) -> keras.Initializer:
         return keras.initializers.get(default) if self._init == "he" else _KERNELS[self._init]()
+
+
+class SelfAttention(keras.Layer):
+    """Adds to each position what it attends to in the whole map: x + gamma * o, gamma 0 at first.
+
+    Queries and keys are 1 x 1 convolutions to C / 8 channels, values to C / 2, which a fourth one
+    brings back to C; keys and values are max-pooled 2 x 2, so that a map of n positions needs a
+    matrix of n * n / 4. No convolution has a bias, and the products are not divided by sqrt(C / 8).
+
+    Args:
+        recipe: makes the convolutions; where its `init` is `he` they begin as Glorot's.
+        name: of the layer.
+
+    Call:
+        x: float [batch, h, w, C], any h and w; returns the same shape.
+
+    Source: Zhang et al., Self-Attention Generative Adversarial Networks, ICML 2019, section 3;
+    C / 2 value channels, pooling and initializer from its released code (the paper has C / 8
+    throughout and does not pool).
+    """
+
+    def __init__(self, recipe: Recipe, name: str):
+        super().__init__(name=name)
+        self._recipe = recipe
+        self._pool = layers.MaxPooling2D(2, padding="same", name="pool")
+        self._softmax = layers.Softmax(dtype="float32", name="softmax")
+
+    def build(self, input_shape):
+        channels = input_shape[-1]
+        few, half = (max(1, channels // share) for share in (QUERY_SHARE, VALUE_SHARE))
+        self._query, self._key, self._value, self._output = (
+            self._recipe.conv(count, 1, default="glorot_uniform", use_bias=False, name=name)
+            for name, count in (("query", few), ("key", few), ("value", half),
+                                ("output", channels)))
+        for layer in (self._query, self._key, self._value):
+            layer.build(input_shape)
+        self._output.build((*input_shape[:-1], half))
+        self.gamma = self.add_weight(shape=(), initializer="zeros", name="gamma")
+
+    def call(self, x, training=False):
+        query = _positions(self._query(x, training=training))
+        key = _positions(self._pool(self._key(x, training=training)))
+        value = _positions(self._pool(self._value(x, training=training)))
+        attention = self._softmax(ops.matmul(query, ops.swapaxes(key, 1, 2)))
+        attended = ops.matmul(ops.cast(attention, value.dtype), value)
+        attended = ops.reshape(attended, (*ops.shape(x)[:-1], attended.shape[-1]))
+        return x + self.gamma * self._output(attended, training=training)
+
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
+
+def _positions(x):
+    """[batch, h, w, channels] -> [batch, h * w, channels]."""
+    batch, height, width, channels = ops.shape(x)
+    return ops.reshape(x, (batch, height * width, channels))

@@ -11,7 +11,7 @@ import math
 import keras
 from keras import layers
 
-from colorizer.layers import Recipe
+from colorizer.layers import Recipe, SelfAttention
 
 LEAKY_SLOPE = 0.2
 SMALLEST_GENERATOR_MAP = 2  # pixels at the bottleneck
@@ -45,8 +45,8 @@ def discriminator_channels(image_size: int, width: int = 64) -> list[tuple[int, 
 
 def build_generator(
     image_size: int, width: int = 64, *, dropout: float = 0.5, norm: str = "batch",
-    init: str = "he", output_channels: str = "ab", condition_size: int = 0,
-    synchronized: bool = False, fixed_size: bool = True,
+    init: str = "he", output_channels: str = "ab", attention_resolution: int | None = None,
+    condition_size: int = 0, synchronized: bool = False, fixed_size: bool = True,
 ) -> keras.Model:
     """Builds the U-Net that predicts ab from L.
 
@@ -57,6 +57,8 @@ def build_generator(
         norm: `batch` or `instance`, see `layers.Recipe`.
         init: see `layers.Recipe`; with `he` the last layer begins at zeros.
         output_channels: `ab`, or `lab` to predict the lightness as well.
+        attention_resolution: side in pixels, of a square training picture, of the decoder's map
+            that gets self-attention: 4, 8 ... `image_size`; None for none.
         condition_size: length of the control vector of a conditional model; 0 for none.
         synchronized: batch statistics over all replicas, not each replica's own.
         fixed_size: False builds it for pictures of any size whose sides are multiples of
@@ -88,6 +90,8 @@ def build_generator(
         x = layers.ReLU(name=f"decoder_{index}_relu")(x)
         if index < dropouts:
             x = layers.Dropout(dropout, seed=index, name=f"decoder_{index}_dropout")(x)
+        if SMALLEST_GENERATOR_MAP * 2**(index + 1) == attention_resolution:
+            x = SelfAttention(recipe, "attention")(x)
         x = layers.Concatenate(name=f"decoder_{index}_skip")([x, skip])
 
     x = _film(x, embedding, output_channels)
@@ -102,7 +106,8 @@ def build_generator(
 
 def build_discriminator(
     image_size: int, width: int = 64, *, norm: str = "batch", init: str = "he",
-    output_channels: str = "ab", condition_size: int = 0, synchronized: bool = False,
+    output_channels: str = "ab", attention_resolution: int | None = None,
+    condition_size: int = 0, synchronized: bool = False,
 ) -> keras.Model:
     """Builds the patch discriminator.
 
@@ -113,6 +118,8 @@ def build_discriminator(
             convolution; `none`. See `layers.Recipe`.
         init: see `layers.Recipe`.
         output_channels: what the generator predicts and this network judges, `ab` or `lab`.
+        attention_resolution: side in pixels of the map that gets self-attention (of two, the
+            first): 4, 8 ... half of `image_size`; None for none.
         condition_size: length of the control vector of a conditional model; 0 for none.
         synchronized: batch statistics over all replicas, not each replica's own.
 
@@ -127,12 +134,16 @@ def build_discriminator(
     condition, embedding = _condition_input(condition_size)
     recipe = Recipe(norm, init, synchronized)
     x = layers.Concatenate(name="lab")([l_scaled, judged])
+    side = image_size
     for index, (count, stride) in enumerate(discriminator_channels(image_size, width)):
         x = recipe.conv(count, strides=stride, name=f"conv_{index}")(x)
         if index > 0:
             x = recipe.normalize(x, f"conv_{index}_norm")
             x = _film(x, embedding, f"conv_{index}")
         x = layers.LeakyReLU(LEAKY_SLOPE, name=f"conv_{index}_relu")(x)
+        side //= stride
+        if side == attention_resolution and stride > 1:
+            x = SelfAttention(recipe, "attention")(x)
     logits = recipe.conv(1, default="glorot_normal", dtype="float32", name="logits")(x)
     return keras.Model([l_scaled, judged, *condition], logits, name="discriminator")
 

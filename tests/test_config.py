@@ -18,7 +18,8 @@ OTHER = dict(
     checkpoint_minutes=0.5, checkpoint_steps=5, keep_checkpoints=1, log_steps=2, eval_steps=9,
     eval_examples=12, grid_examples=4)
 OTHER |= dict(dropout=0.25, gen_norm="instance", disc_norm="spectral", init="normal",
-              input_channel="luma", output_channels="lab", min_lr=1e-6, generator_steps=2)
+              input_channel="luma", output_channels="lab", attention_resolution=8,
+              attention_in="both", min_lr=1e-6, generator_steps=2)
 OTHER |= dict(condition="generator", unconditional_share=0.5, l1_target="original",
               hue_mean="linear")
 for _name in ("saturation", "hue", "red", "green", "blue", "colorfulness", "warmth"):
@@ -58,6 +59,7 @@ def refused(**changes):
     ("grid_examples", 0, 1), ("grid_examples", 65, 64),
     ("gen_norm", "spectral", "instance"), ("disc_norm", "layer", "none"), ("init", "zeros", "he"),
     ("input_channel", "rgb", "luma"), ("output_channels", "rgb", "lab"),
+    ("attention_resolution", 2, 4), ("attention_in", "discriminator", "both"),
     ("min_lr", -1e-6, 0.0), ("generator_steps", 0, 1), ("generator_steps", 11, 10),
     ("precision", "float16", "mixed_float16"), ("lr_decay", "cosine", "plateau"),
 ])
@@ -109,6 +111,24 @@ def test_replace_changes_the_copy_only():
 def test_settings_cannot_be_assigned():
     with pytest.raises(dataclasses.FrozenInstanceError):
         TrainConfig().optimizer.lr = 1.0
+
+
+@pytest.mark.parametrize("side, where, maps", [
+    (6, "generator", "4, 8, 16, 32."), (64, "generator", "4, 8, 16, 32."),
+    (32, "both", "4, 8, 16.")])
+def test_attention_needs_a_map_of_its_size(side, where, maps):
+    message = refused(image_size=32, attention_resolution=side, attention_in=where)
+    assert maps in message and f"attention_resolution={side}" in message
+    with pytest.raises(ConfigError, match="feature map"):  # the same once the size is known
+        TrainConfig().replace(attention_resolution=side, attention_in=where).resolve(32)
+
+
+def test_attention_that_needs_too_much_memory_is_refused_with_the_figure():
+    # 16 pictures, 128 * 128 positions, a quarter as many keys, 4 bytes.
+    assert 16 * 128**2 * 64**2 * 4 == 4 * 2**30
+    message = refused(image_size=256, attention_resolution=128, batch_size=16)
+    assert "4 GiB" in message and "batch_size=16" in message
+    TrainConfig().replace(image_size=256, attention_resolution=128, batch_size=4)
 
 
 # --------------------------------------------------------------------------------------- defaults

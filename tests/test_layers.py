@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from colorizer import networks
-from colorizer.layers import Recipe
+from colorizer.layers import Recipe, SelfAttention
 
 
 def kinds(model):
@@ -149,3 +149,89 @@ def test_a_generator_of_lab_has_three_channels_and_its_discriminator_takes_them(
     judge = networks.build_discriminator(16, width=2, output_channels="lab")
     assert judge([noise(2, 16, 16, 1), picture.numpy()]).shape == (2, 4, 4, 1)
     assert convolutions(judge)[0].kernel.shape[2] == 4
+
+
+# --------------------------------------------------------------------------------- self-attention
+
+def attention(channels, gamma):
+    layer = SelfAttention(Recipe(), "attention")
+    layer.build((None, None, None, channels))
+    layer.gamma.assign(gamma)
+    return layer
+
+
+def attended(x, kernels, gamma):
+    """Self-attention of [h, w, C], position by position."""
+    query, key, value, output = (kernel[0, 0] for kernel in kernels)
+    height, width, channels = x.shape
+
+    def pooled(y):
+        return np.array([y[i:i + 2, j:j + 2].max((0, 1)) for i in range(0, height, 2)
+                         for j in range(0, width, 2)])
+
+    keys, values = pooled(x @ key), pooled(x @ value)
+    result = np.zeros_like(x)
+    for i in range(height):
+        for j in range(width):
+            scores = np.exp(keys @ (x[i, j] @ query))
+            result[i, j] = x[i, j] + gamma * ((scores / scores.sum()) @ values) @ output
+    return result
+
+
+@pytest.mark.parametrize("height, width", [(4, 4), (6, 10), (3, 5)])
+def test_self_attention_is_that_of_numpy(height, width):
+    layer = attention(16, 0.7)
+    x = noise(2, height, width, 16) / 2
+    named = {weight.path.split("/")[-2]: weight.numpy() for weight in layer.weights[1:]}
+    kernels = [named[name] for name in ("query", "key", "value", "output")]
+    assert [kernel.shape for kernel in kernels] == [
+        (1, 1, 16, 2), (1, 1, 16, 2), (1, 1, 16, 8), (1, 1, 8, 16)]
+    expected = np.stack([attended(picture.astype(np.float64), kernels, 0.7) for picture in x])
+    assert np.abs(expected - x).max() > 0.1
+    np.testing.assert_allclose(layer(x), expected, atol=1e-4)
+
+
+def test_self_attention_begins_as_the_identity_and_learns():
+    layer = attention(8, 0.0)
+    x = tf.constant(noise(2, 4, 4, 8))
+    with tf.GradientTape() as tape:
+        y = layer(x)
+        loss = tf.reduce_sum(y**2)
+    np.testing.assert_array_equal(y, x)
+    assert abs(float(tape.gradient(loss, layer.gamma.value))) > 1e-3
+
+
+@pytest.mark.parametrize("side", [4, 16, 32])
+def test_attention_is_at_the_generators_map_of_its_size(side):
+    model = networks.build_generator(32, width=2, attention_resolution=side)
+    (layer,) = [layer for layer in model.layers if isinstance(layer, SelfAttention)]
+    assert layer.output.shape[1:3] == (side, side) and float(layer.gamma.value) == 0.0
+    free = networks.build_generator(32, width=2, attention_resolution=side, fixed_size=False)
+    free.set_weights(model.get_weights())
+    assert free(noise(1, 48, 80, 1)).shape == (1, 48, 80, 2)
+
+
+@pytest.mark.parametrize("side", [4, 16])
+def test_attention_in_the_discriminator_is_spectrally_normalized_with_it(side):
+    model = networks.build_discriminator(32, width=8, norm="spectral", attention_resolution=side)
+    (layer,) = [layer for layer in model.layers if isinstance(layer, SelfAttention)]
+    assert layer.output.shape[1:3] == (side, side)
+    for _ in range(60):
+        model([noise(2, 32, 32, 1), noise(2, 32, 32, 2)], training=True)
+    kernels = [w for w in layer.trainable_weights if w.path.endswith("kernel")]
+    assert [largest_singular_value(kernel.numpy()) for kernel in kernels] == pytest.approx(
+        [1.0] * 4, abs=0.02)
+
+
+def test_attention_of_half_precision_is_close_to_that_of_float32():
+    x = noise(2, 8, 8, 16)
+    full = attention(16, 0.5)
+    try:
+        keras.config.set_dtype_policy("mixed_float16")
+        half = attention(16, 0.5)
+    finally:
+        keras.config.set_dtype_policy("float32")
+    half.set_weights(full.get_weights())
+    y = half(x)
+    assert y.dtype == tf.float16
+    np.testing.assert_allclose(y, full(x), atol=0.05)
