@@ -109,6 +109,16 @@ class ObjectiveConfig:
     l1_weight: float = setting(100.0, "weight of the mean |ab - original ab|", low=0)
     label_smoothing: float = setting(
         0.1, "how far the discriminator's label for real pictures is below 1", low=0, high=0.5)
+    perceptual_weight: float = setting(
+        0.0, "weight of the content loss, the distance in the features of `perceptual_network`",
+        low=0)
+    perceptual_network: str = setting(
+        "vgg19", "the content loss's classifier: vgg19 (ImageNet weights, downloaded), cifar10 "
+        "(comes with the package), the path of a .keras classifier of RGB in [0, 1], or of a .h5 "
+        "file with VGG19's weights")
+    perceptual_layers: str | None = setting(
+        None, "names of its layers to compare, separated by commas (default: the last of each "
+        "block; of a .keras file, the last that gives a map)")
 
 
 @dataclass(frozen=True)

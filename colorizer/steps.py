@@ -8,7 +8,7 @@ import keras
 from keras import ops
 import tensorflow as tf
 
-from colorizer import color, conditioning, config as config_lib, losses, networks
+from colorizer import color, conditioning, config as config_lib, losses, networks, perceptual
 
 
 class Examples(NamedTuple):
@@ -66,6 +66,10 @@ class TrainStep:
                 self.average.set_weights(self.generator.get_weights())
             self.generator_optimizer = self._build_optimizer(self.generator)
             self.discriminator_optimizer = self._build_optimizer(self.discriminator)
+            objective = config.objective
+            self.content_loss = perceptual.ContentLoss(
+                objective.perceptual_network, objective.perceptual_layers
+            ) if objective.perceptual_weight > 0 else None
         self._dropouts = [layer for layer in self.generator.layers
                           if isinstance(layer, keras.layers.Dropout)]
         self._turns = _turns(config)
@@ -197,8 +201,11 @@ class TrainStep:
         """
         objective = self.config.objective
         generator_terms = {"l1": losses.l1_loss(fake, self._as_output(examples, examples.ab_l1))}
+        l_fake = fake[..., :1] if fake.shape[-1] == 3 else examples.l_scaled
+        if self.content_loss:
+            generator_terms["perceptual"] = self.content_loss(
+                l_fake, fake[..., -2:], examples.l_scaled, examples.ab_l1)
         if self._controlled:
-            l_fake = fake[..., :1] if fake.shape[-1] == 3 else examples.l_scaled
             generator_terms |= conditioning.control_losses(
                 l_fake, fake[..., -2:], examples.targets, self._controlled,
                 self.config.controls.hue_mean)
@@ -226,7 +233,7 @@ class TrainStep:
     def _weigh(self, terms):
         objective = self.config.objective
         weights = {"l1": objective.l1_weight, "adversarial": objective.adversarial_weight,
-                   **self.config.controls.weights()}
+                   "perceptual": objective.perceptual_weight, **self.config.controls.weights()}
         return sum(weights[name] * term for name, term in terms.items())
 
     def _mean(self, per_example):

@@ -235,10 +235,11 @@ def run(
     warning = controls.contradiction(config.controls.desired())
     if warning:
         logging.warning(warning)
+    # Networks that cannot be built leave no folder.
+    trainer = Trainer(config, dataset, strategy)
     open_workdir(config)
     dataset.save_scan(workdir)
     _report(dataset)
-    trainer = Trainer(config, dataset, strategy)
     resumed = trainer.resume()
     if trainer.step >= trainer.total_steps:
         print(f"{workdir} is finished: {trainer.step} of {trainer.total_steps} steps. To extend "

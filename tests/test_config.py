@@ -19,7 +19,8 @@ OTHER = dict(
     eval_examples=12, grid_examples=4)
 OTHER |= dict(dropout=0.25, gen_norm="instance", disc_norm="spectral", init="normal",
               input_channel="luma", output_channels="lab", attention_resolution=8,
-              attention_in="both", min_lr=1e-6, generator_steps=2)
+              attention_in="both", perceptual_weight=2.0, perceptual_network="cifar10",
+              perceptual_layers="block_0", min_lr=1e-6, generator_steps=2)
 OTHER |= dict(condition="generator", unconditional_share=0.5, l1_target="original",
               hue_mean="linear")
 for _name in ("saturation", "hue", "red", "green", "blue", "colorfulness", "warmth"):
@@ -60,6 +61,7 @@ def refused(**changes):
     ("gen_norm", "spectral", "instance"), ("disc_norm", "layer", "none"), ("init", "zeros", "he"),
     ("input_channel", "rgb", "luma"), ("output_channels", "rgb", "lab"),
     ("attention_resolution", 2, 4), ("attention_in", "discriminator", "both"),
+    ("perceptual_weight", -1.0, 0.0),
     ("min_lr", -1e-6, 0.0), ("generator_steps", 0, 1), ("generator_steps", 11, 10),
     ("precision", "float16", "mixed_float16"), ("lr_decay", "cosine", "plateau"),
 ])
