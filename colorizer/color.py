@@ -35,6 +35,7 @@ GAMUT_BISECTIONS = 12  # chroma to 1 / 4096 before the Newton step
 GAMUT_TOLERANCE = 1e-5  # in linear RGB, so that 8-bit colours count as inside
 NEWTON_STEP = 1e-3
 EPSILON = 1e-6
+LUMA_WEIGHTS = (0.299, 0.587, 0.114)  # ITU-R BT.601-7, section 2.5.1
 
 
 def srgb_to_linear(rgb):
@@ -161,6 +162,17 @@ def join_scaled(l_scaled, ab_scaled):
 def rgb_to_l_scaled(rgb):
     """sRGB float [..., 3] in [0, 1] to the generator's input: float [..., 1] in [-1, 1]."""
     return split_scaled(rgb_to_lab(rgb))[0]
+
+
+def rgb_to_luma_scaled(rgb):
+    """sRGB float [..., 3] in [0, 1] to 2 Y' - 1, float [..., 1] in [-1, 1].
+
+    Y' is the luma of ITU-R BT.601 (of the coded values, not of light), which the paper's released
+    code feeds as the gray picture, there in 0 ... 255.
+    """
+    red, green, blue = LUMA_WEIGHTS
+    luma = red * rgb[..., :1] + green * rgb[..., 1:2] + blue * rgb[..., 2:]
+    return 2.0 * luma - 1.0
 
 
 def scaled_lab_to_rgb8(l_scaled, ab_scaled):

@@ -17,6 +17,8 @@ from typing import Any
 from colorizer import controls
 from colorizer.errors import UserError
 
+ATTENTION_LIMIT = 2**30  # bytes
+
 
 class ConfigError(UserError):
     """A setting breaks its rule."""
@@ -69,6 +71,39 @@ class ModelConfig:
     halvings: int | None = setting(
         None, "how often the generator halves the picture (default: down to 2 x 2 pixels; 4 at "
         "32 px)", low=1, high=9)
+    gen_norm: str = setting(
+        "batch", "normalization in the generator", choices=("batch", "instance"))
+    disc_norm: str = setting(
+        "batch", "normalization in the discriminator; spectral: of every convolution's kernel",
+        choices=("batch", "instance", "spectral", "none"))
+    init: str = setting(
+        "he", "how kernels begin: he (the generator's last layer at zeros, so that training begins "
+        "with gray), normal (N(0, 0.02) everywhere, batch norm's gain N(1, 0.02)), lecun (the "
+        "paper's released code), uniform (PyTorch's default)",
+        choices=("he", "normal", "lecun", "uniform"))
+    input_channel: str = setting(
+        "lightness", "what the networks see of the gray picture: CIE L*, or luma (Rec. 601), as in "
+        "the paper's released code", choices=("lightness", "luma"))
+    output_channels: str = setting(
+        "ab", "what the generator predicts: ab, joined with the picture's own lightness, or lab, "
+        "as in the paper's released code", choices=("ab", "lab"))
+    attention_resolution: int | None = setting(
+        None, "side in pixels of the feature map that gets self-attention (default: none): 4, 8 "
+        "... up to the picture's own in the generator, to half of it in the discriminator", low=4)
+    attention_in: str = setting(
+        "generator", "which networks get self-attention", choices=("generator", "both"))
+
+    def generator_options(self) -> dict[str, Any]:
+        """What `networks.build_generator` takes besides the size, the width and the condition."""
+        return dict(dropout=self.dropout, halvings=self.halvings, norm=self.gen_norm,
+                    init=self.init, output_channels=self.output_channels,
+                    attention_resolution=self.attention_resolution)
+
+    def discriminator_options(self) -> dict[str, Any]:
+        """The same for `networks.build_discriminator`."""
+        attention = self.attention_resolution if self.attention_in == "both" else None
+        return dict(norm=self.disc_norm, init=self.init, output_channels=self.output_channels,
+                    attention_resolution=attention)
 
 
 @dataclass(frozen=True)
@@ -80,6 +115,16 @@ class ObjectiveConfig:
     l1_weight: float = setting(100.0, "weight of the mean |ab - original ab|", low=0)
     label_smoothing: float = setting(
         0.1, "how far the discriminator's label for real pictures is below 1", low=0, high=0.5)
+    perceptual_weight: float = setting(
+        0.0, "weight of the content loss, the distance in the features of `perceptual_network`",
+        low=0)
+    perceptual_network: str = setting(
+        "vgg19", "the content loss's classifier: vgg19 (ImageNet weights, downloaded), cifar10 "
+        "(comes with the package), the path of a .keras classifier of RGB in [0, 1], or of a .h5 "
+        "file with VGG19's weights")
+    perceptual_layers: str | None = setting(
+        None, "names of its layers to compare, separated by commas (default: the last of each "
+        "block; of a .keras file, the last that gives a map)")
 
 
 @dataclass(frozen=True)
@@ -136,9 +181,15 @@ class OptimizerConfig:
         may_change=True)
     lr: float = setting(
         None, "learning rate of Adam for both networks (default: the paper's 2e-4; 1e-3 for the "
-        "sample)", above=0, may_change=True)
+        "sample)", above=0, published=("gen_lr",), may_change=True)
     disc_lr: float | None = setting(
         None, "learning rate of the discriminator (default: `lr`)", above=0, may_change=True)
+    min_lr: float = setting(
+        0.0, "the decay lets no rate fall below this", low=0, may_change=True)
+    generator_steps: int = setting(
+        1, "updates of the generator a step. 1: one pass of the generator serves both networks' "
+        "updates. 2, as in the paper's released code: the discriminator is updated, then the "
+        "generator twice, with new dropout each time", low=1, high=10)
     beta1: float = setting(
         0.5, "Adam's decay of the first moment (\"reduced momentum\")", low=0, high=0.9999)
     lr_decay: str = setting(
@@ -245,6 +296,25 @@ class TrainConfig:
         if self.objective.adversarial_weight == 0 and self.objective.l1_weight == 0:
             raise ConfigError(
                 "one of `adversarial_weight` and `l1_weight` must be above 0. Received: both 0")
+        if self.model.attention_resolution is not None and size is not None:
+            self._check_attention(size, self.model.attention_resolution)
+
+    def _check_attention(self, size: int, side: int) -> None:
+        largest = size // 2 if self.model.attention_in == "both" else size
+        smallest = max(4, 2 * size // 2 ** (self.model.halvings or size.bit_length()))
+        maps = [2**power for power in range(smallest.bit_length() - 1, largest.bit_length())]
+        if side not in maps:
+            raise ConfigError(
+                "`attention_resolution` must be the side of a feature map, here one of "
+                f"{', '.join(map(str, maps))}. Received: attention_resolution={side}, "
+                f"image_size={size}, attention_in={self.model.attention_in}")
+        batch = self.optimizer.batch_size or 1
+        needed = 4 * batch * side**2 * (side // 2)**2
+        if needed > ATTENTION_LIMIT:
+            raise ConfigError(
+                "the attention matrices of a batch, 4 bytes * batch_size * side^2 * (side / 2)^2, "
+                f"must fit into {ATTENTION_LIMIT / 2**30:g} GiB. Received: {needed / 2**30:.3g} "
+                f"GiB of attention_resolution={side}, batch_size={batch}")
 
     def settings(self):
         """Yields (name, value, metadata) of every setting."""

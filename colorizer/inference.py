@@ -34,6 +34,7 @@ def _graph(function: Callable, *channels: int) -> Callable:
 
 
 _lightness = _graph(color.rgb_to_l_scaled, 3)
+_luma = _graph(color.rgb_to_luma_scaled, 3)
 _to_rgb8 = _graph(color.scaled_lab_to_rgb8, 1, 2)
 
 
@@ -42,21 +43,23 @@ class Colorizer:
 
     Args:
         generator: as from `networks.build_generator(..., fixed_size=False)`; one with two inputs
-            obeys targets.
+            obeys targets, one with three output channels predicts the lightness, too.
         image_size: the side in pixels that it was trained at.
         fixed: the targets that a model without the second input was trained for.
         halvings: as it was built with.
+        luma: whether it was trained to see luma, not lightness.
     """
 
     def __init__(
         self, generator: keras.Model, image_size: int, fixed: Mapping[str, float] | None = None,
-        *, halvings: int | None = None,
+        *, halvings: int | None = None, luma: bool = False,
     ):
         self.generator = generator
         self.image_size = image_size
         self.multiple = networks.size_multiple(image_size, halvings)
         self.conditional = len(generator.inputs) == 2
         self.fixed = dict(fixed or {})
+        self.luma = luma
         self._predict = tf.function(
             lambda *inputs: generator(inputs if len(inputs) > 1 else inputs[0], training=False),
             reduce_retracing=True)
@@ -76,11 +79,12 @@ class Colorizer:
         folder = saved_models.find(model)
         config = saved_models.read_settings(folder)
         generator = networks.build_generator(
-            config.data.image_size, config.model.width, halvings=config.model.halvings,
-            fixed_size=False, condition_size=conditioning.condition_sizes(config.controls)[0])
+            config.data.image_size, config.model.width, fixed_size=False,
+            condition_size=conditioning.condition_sizes(config.controls)[0],
+            **config.model.generator_options())
         checkpoints.load_weights(generator, weights_file(folder))
         return cls(generator, config.data.image_size, config.controls.desired(),
-                   halvings=config.model.halvings)
+                   halvings=config.model.halvings, luma=config.model.input_channel == "luma")
 
     @overload
     def __call__(self, picture: np.ndarray, **targets: float | None) -> np.ndarray: ...
@@ -131,15 +135,24 @@ class Colorizer:
         """Colours [n, h, w, 1 or 3] as from `pictures.as_batch`: uint8 [n, h, w, 3]."""
         size = batch.shape[1:3]
         l_scaled = _by_rows(lambda _, band: _lightness(pictures_lib.unit_rgb(band)), batch)
-        small = ops.clip(
-            ops.image.resize(l_scaled, self.working_size(*size), antialias=True), -1.0, 1.0)
+        small = self._shrink(l_scaled)
         inputs = [small]
+        if self.luma:
+            inputs = [self._shrink(
+                _by_rows(lambda _, band: _luma(pictures_lib.unit_rgb(band)), batch))]
         if self.conditional:
             inputs.append(conditioning.encode(conditioning.fixed_targets(targets, len(batch))))
-        ab_scaled = upsampling.smooth_flat(small, self._predict(*inputs))
+        output = self._predict(*inputs)
+        if output.shape[-1] == 3:
+            l_scaled = _predicted_lightness(output[..., :1], l_scaled)
+        ab_scaled = upsampling.smooth_flat(small, output[..., -2:])
         upsampler = upsampling.Upsampler(small, ab_scaled, size)
         return _by_rows(
             lambda start, band: _to_rgb8(band, upsampler.rows(start, band)), l_scaled)
+
+    def _shrink(self, gray):
+        size = self.working_size(*gray.shape[1:3])
+        return ops.clip(ops.image.resize(gray, size, antialias=True), -1.0, 1.0)
 
     def check(self, targets: Mapping[str, float | None]) -> None:
         """Refuses targets that this model cannot be given.
@@ -237,6 +250,22 @@ def contact_sheet(
     small = np.clip(ops.image.resize(rgb, size, antialias=True), 0.0, 1.0)
     return {" ".join(f"{name} {value:g}" for name, value in targets.items()):
             colorizer(small, **targets)[None] for targets in combinations}
+
+
+def _predicted_lightness(predicted, l_scaled: np.ndarray) -> np.ndarray:
+    """The lightness that a network predicted at its scale, with the picture's own fine detail.
+
+    Args:
+        predicted: float [batch, h, w, 1] in [-1, 1], at the network's scale.
+        l_scaled: float32 [batch, height, width, 1] in [-1, 1], the picture's.
+
+    Returns:
+        float32 of the shape of `l_scaled`: where both sizes are equal, `predicted`.
+    """
+    size, working_size = l_scaled.shape[1:3], predicted.shape[1:3]
+    coarse = ops.image.resize(l_scaled, working_size, antialias=True)
+    change = ops.image.resize(predicted - coarse, size)
+    return np.clip(l_scaled + ops.convert_to_numpy(change), -1.0, 1.0)
 
 
 def _by_rows(function: Callable[[int, np.ndarray], Any], batch: np.ndarray) -> np.ndarray:

@@ -11,9 +11,9 @@ import math
 import keras
 from keras import layers
 
-KERNEL_SIZE = 4
+from colorizer.layers import Recipe, SelfAttention
+
 LEAKY_SLOPE = 0.2
-BATCH_NORM_MOMENTUM = 0.99
 SMALLEST_GENERATOR_MAP = 2  # pixels at the bottleneck
 SMALLEST_DISCRIMINATOR_MAP = 4
 CONDITION_WIDTH = 64  # channels that the control vector is embedded in
@@ -47,6 +47,8 @@ def discriminator_channels(image_size: int, width: int = 64) -> list[tuple[int, 
 
 def build_generator(
     image_size: int, width: int = 64, *, dropout: float = 0.5, halvings: int | None = None,
+    norm: str = "batch", init: str = "he", output_channels: str = "ab",
+    attention_resolution: int | None = None,
     condition_size: int = 0, synchronized: bool = False, fixed_size: bool = True,
 ) -> keras.Model:
     """Builds the U-Net that predicts ab from L.
@@ -56,6 +58,11 @@ def build_generator(
         width: channels of the first layer (the paper's: 64).
         dropout: rate in the first two decoder layers of networks for up to 64 px.
         halvings: layers that halve the picture; default: down to 2 x 2 pixels.
+        norm: `batch` or `instance`, see `layers.Recipe`.
+        init: see `layers.Recipe`; with `he` the last layer begins at zeros.
+        output_channels: `ab`, or `lab` to predict the lightness as well.
+        attention_resolution: side in pixels, of a square training picture, of the decoder's map
+            that gets self-attention: 4, 8 ... `image_size`; None for none.
         condition_size: length of the control vector of a conditional model; 0 for none.
         synchronized: batch statistics over all replicas, not each replica's own.
         fixed_size: False builds it for pictures of any size whose sides are multiples of
@@ -64,74 +71,87 @@ def build_generator(
     Returns:
         A functional model: `l_scaled` float [batch, h, w, 1] in [-1, 1] (with a condition:
         [`l_scaled`, `condition` float [batch, condition_size]]) -> `ab_scaled` float32
-        [batch, h, w, 2] in [-1, 1].
+        [batch, h, w, 2] in [-1, 1], or with `lab` [batch, h, w, 3], the scaled L first.
     """
     side = image_size if fixed_size else None
     l_scaled = keras.Input((side, side, 1), name="l_scaled")
     condition, embedding = _condition_input(condition_size)
     channels = generator_channels(image_size, width, halvings)
+    recipe = Recipe(norm, init, synchronized)
 
     x, skips = l_scaled, []
     for index, count in enumerate(channels):
-        x = _conv(count, strides=1 if index == 0 else 2, name=f"encoder_{index}")(x)
-        x = _batch_norm(synchronized, f"encoder_{index}_norm")(x)
+        x = recipe.conv(count, strides=1 if index == 0 else 2, name=f"encoder_{index}")(x)
+        x = recipe.normalize(x, f"encoder_{index}_norm")
         x = layers.LeakyReLU(LEAKY_SLOPE, name=f"encoder_{index}_relu")(x)
         skips.append(x)
 
+    map_side = image_size // 2 ** (len(channels) - 1)
     dropouts = 2 if image_size < WIDE_IMAGE_SIZE and dropout > 0 else 0
     for index, skip in enumerate(reversed(skips[:-1])):
-        x = layers.Conv2DTranspose(
-            skip.shape[-1], KERNEL_SIZE, strides=2, padding="same",
-            kernel_initializer="he_normal", name=f"decoder_{index}",
-        )(x)
-        x = _batch_norm(synchronized, f"decoder_{index}_norm")(x)
+        x = recipe.conv_transpose(skip.shape[-1], strides=2, name=f"decoder_{index}")(x)
+        x = recipe.normalize(x, f"decoder_{index}_norm")
         x = _film(x, embedding, f"decoder_{index}")
         x = layers.ReLU(name=f"decoder_{index}_relu")(x)
         if index < dropouts:
             x = layers.Dropout(dropout, seed=index, name=f"decoder_{index}_dropout")(x)
+        map_side *= 2
+        if map_side == attention_resolution:
+            x = SelfAttention(recipe, "attention")(x)
         x = layers.Concatenate(name=f"decoder_{index}_skip")([x, skip])
 
-    x = _film(x, embedding, "ab")
+    x = _film(x, embedding, output_channels)
     # He initialization would begin with saturated colours, which take long to unlearn; zeros begin
     # with gray.
-    ab = layers.Conv2D(
-        2, 1, kernel_initializer="zeros", activation="tanh", dtype="float32", name="ab"
-    )(x)
+    output = recipe.conv(
+        len(output_channels), 1, default="zeros", activation="tanh", dtype="float32",
+        name=output_channels)(x)
     inputs = [l_scaled, *condition] if condition else l_scaled
-    return keras.Model(inputs, ab, name="generator")
+    return keras.Model(inputs, output, name="generator")
 
 
 def build_discriminator(
-    image_size: int, width: int = 64, *, condition_size: int = 0, synchronized: bool = False
+    image_size: int, width: int = 64, *, norm: str = "batch", init: str = "he",
+    output_channels: str = "ab", attention_resolution: int | None = None,
+    condition_size: int = 0, synchronized: bool = False,
 ) -> keras.Model:
     """Builds the patch discriminator.
 
     Args:
         image_size: side of the pictures in pixels, a power of two.
         width: channels of the first layer (the paper's: 64).
+        norm: `batch` or `instance`, on all but the first and the last layer; `spectral`, of every
+            convolution; `none`. See `layers.Recipe`.
+        init: see `layers.Recipe`.
+        output_channels: what the generator predicts and this network judges, `ab` or `lab`.
+        attention_resolution: side in pixels of the map that gets self-attention (of two, the
+            first): 4, 8 ... half of `image_size`; None for none.
         condition_size: length of the control vector of a conditional model; 0 for none.
         synchronized: batch statistics over all replicas, not each replica's own.
 
     Returns:
-        A functional model: [`l_scaled` float [batch, h, w, 1], `ab_scaled` float [batch, h, w, 2]]
-        (and `condition` float [batch, condition_size]) -> logits float32 [batch, 4, 4, 1], never
-        squashed.
+        A functional model: [`l_scaled` float [batch, h, w, 1], `ab_scaled` float [batch, h, w, 2],
+        or with `lab` `lab_scaled` [batch, h, w, 3]] (and `condition` float [batch,
+        condition_size]) -> logits float32 [batch, 4, 4, 1], never squashed.
     """
     l_scaled = keras.Input((image_size, image_size, 1), name="l_scaled")
-    ab_scaled = keras.Input((image_size, image_size, 2), name="ab_scaled")
+    judged = keras.Input(
+        (image_size, image_size, len(output_channels)), name=f"{output_channels}_scaled")
     condition, embedding = _condition_input(condition_size)
-    x = layers.Concatenate(name="lab")([l_scaled, ab_scaled])
+    recipe = Recipe(norm, init, synchronized)
+    x = layers.Concatenate(name="lab")([l_scaled, judged])
+    side = image_size
     for index, (count, stride) in enumerate(discriminator_channels(image_size, width)):
-        x = _conv(count, strides=stride, name=f"conv_{index}")(x)
+        x = recipe.conv(count, strides=stride, name=f"conv_{index}")(x)
         if index > 0:
-            x = _batch_norm(synchronized, f"conv_{index}_norm")(x)
+            x = recipe.normalize(x, f"conv_{index}_norm")
             x = _film(x, embedding, f"conv_{index}")
         x = layers.LeakyReLU(LEAKY_SLOPE, name=f"conv_{index}_relu")(x)
-    logits = layers.Conv2D(
-        1, KERNEL_SIZE, padding="same", kernel_initializer="glorot_normal", dtype="float32",
-        name="logits",
-    )(x)
-    return keras.Model([l_scaled, ab_scaled, *condition], logits, name="discriminator")
+        side //= stride
+        if side == attention_resolution and stride > 1:
+            x = SelfAttention(recipe, "attention")(x)
+    logits = recipe.conv(1, default="glorot_normal", dtype="float32", name="logits")(x)
+    return keras.Model([l_scaled, judged, *condition], logits, name="discriminator")
 
 
 def size_multiple(image_size: int, halvings: int | None = None) -> int:
@@ -165,16 +185,3 @@ def _film(x, embedding, name: str):
         for part in ("gamma", "beta"))
     scaled = layers.Multiply(name=f"{name}_scaled")([x, gamma])
     return layers.Add(name=f"{name}_film")([x, scaled, beta])
-
-
-def _conv(channels: int, strides: int, name: str) -> keras.Layer:
-    return layers.Conv2D(
-        channels, KERNEL_SIZE, strides=strides, padding="same",
-        kernel_initializer="he_normal", name=name,
-    )
-
-
-def _batch_norm(synchronized: bool, name: str) -> keras.Layer:
-    return layers.BatchNormalization(
-        momentum=BATCH_NORM_MOMENTUM, synchronized=synchronized, name=name
-    )

@@ -61,10 +61,11 @@ def run(config: config_lib.TrainConfig, strategy: tf.distribute.Strategy | None 
     try:
         with contextlib.ExitStack() as stack:
             stop = stack.enter_context(preemption.StopSignals())
+            run = trainer.Trainer(config, dataset, strategy, stop)  # or no folder is made
             if devices.Workers(strategy).chief:
                 workdir.mkdir(parents=True, exist_ok=True)
                 stack.enter_context(locks.RunLock(workdir))
-            return _train(trainer.Trainer(config, dataset, strategy, stop))
+            return _train(run)
     except OSError as error:
         raise RunError(f"the run's folder must be one that can be written. Received: {workdir}: "
                        f"{error}")

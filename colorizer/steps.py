@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Sequence
 
 import keras
 from keras import ops
 import tensorflow as tf
 
-from colorizer import color, conditioning, config as config_lib, losses, networks
+from colorizer import color, conditioning, config as config_lib, losses, networks, perceptual
 
 
 class Examples(NamedTuple):
     """One replica's pictures.
 
     Attributes:
-        l_scaled: float [batch, h, w, 1], the generator's input.
+        gray: float [batch, h, w, 1] in [-1, 1], what the networks see: lightness or luma.
+        l_scaled: float [batch, h, w, 1], the lightness.
         ab_real: float [batch, h, w, 2], what the discriminator is shown as real.
         ab_l1: float [batch, h, w, 2], what the L1 loss compares with.
         targets: what is asked of the colours.
         condition: the control vector of a conditional model, float [batch, n]; else None.
     """
 
+    gray: Any
     l_scaled: Any
     ab_real: Any
     ab_l1: Any
@@ -52,19 +54,25 @@ class TrainStep:
 
             def build_generator():
                 return networks.build_generator(
-                    size, width, dropout=config.model.dropout, halvings=config.model.halvings,
-                    condition_size=of_generator, synchronized=synchronized)
+                    size, width, condition_size=of_generator, synchronized=synchronized,
+                    **config.model.generator_options())
 
             self.generator = build_generator()
             self.discriminator = networks.build_discriminator(
-                size, width, condition_size=of_discriminator, synchronized=synchronized)
+                size, width, condition_size=of_discriminator, synchronized=synchronized,
+                **config.model.discriminator_options())
             self.average = build_generator() if config.optimizer.ema_decay > 0 else None
             if self.average:
                 self.average.set_weights(self.generator.get_weights())
             self.generator_optimizer = self._build_optimizer(self.generator)
             self.discriminator_optimizer = self._build_optimizer(self.discriminator)
+            objective = config.objective
+            self.content_loss = perceptual.ContentLoss(
+                objective.perceptual_network, objective.perceptual_layers
+            ) if objective.perceptual_weight > 0 else None
         self._dropouts = [layer for layer in self.generator.layers
                           if isinstance(layer, keras.layers.Dropout)]
+        self._turns = _turns(config)
         self._differentiate = self._differentiate_replica
         if config.optimizer.jit_compile:  # not the update, which waits for other replicas
             compiled = tf.function(self._differentiate_replica, jit_compile=True)
@@ -86,10 +94,11 @@ class TrainStep:
         return state | ({"average": self.average} if self.average else {})
 
     def set_rates(self, factor: float) -> None:
-        """Sets both learning rates to `factor` times the configured ones."""
-        lr, disc_lr = self.config.optimizer.lr, self.config.optimizer.disc_lr
-        self.generator_optimizer.learning_rate = factor * lr
-        self.discriminator_optimizer.learning_rate = factor * (disc_lr or lr)
+        """Sets both learning rates to `factor` times the configured ones, or to `min_lr`."""
+        settings = self.config.optimizer
+        for optimizer, rate in ((self.generator_optimizer, settings.lr),
+                                (self.discriminator_optimizer, settings.disc_lr or settings.lr)):
+            optimizer.learning_rate = max(factor * rate, min(settings.min_lr, rate))
 
     @tf.function
     def __call__(self, rgb, step):
@@ -104,25 +113,35 @@ class TrainStep:
             the gradients, with several replicas the sum of the norms of their parts. One that is
             not finite means that nothing was updated.
         """
-        per_replica, gradients, before = self.strategy.run(self._differentiate, args=(rgb, step))
+        values = {}
+        for turn in range(len(self._turns)):
+            values |= self._take_turn(rgb, step, turn)
+        return values
+
+    def _take_turn(self, rgb, step, turn: int):
+        """Updates the networks whose turn it is from one pass of the generator."""
+        per_replica, gradients, before = self.strategy.run(
+            self._differentiate, args=(rgb, step, turn))
         values = {name: self.strategy.reduce("SUM", value, axis=None)
                   for name, value in per_replica.items()}
         sound = tf.reduce_all(tf.math.is_finite(list(values.values())))
         # Around strategy.run, not in it: optimizers synchronize replicas, which a tf.cond forbids.
         tf.cond(sound,
-                lambda: self.strategy.run(self._apply_replica, args=(gradients, step)),
+                lambda: self.strategy.run(self._apply_replica, args=(gradients, step, turn)),
                 lambda: self.strategy.run(self._put_back, args=(before,)))
         return values
 
-    def _differentiate_replica(self, rgb, step):
+    def _differentiate_replica(self, rgb, step, turn: int):
         """Losses and gradients of one replica's pictures, and the state that the passes change."""
         examples = self._examples(rgb, step)
-        self._seed_dropout(step)
-        before = [tf.identity(variable) for variable in self._running_statistics()]
+        self._seed_dropout(step, turn)
+        moved = self._turns[turn]
+        before = [tf.identity(variable) for variable in self._changed_by_passes()]
         with tf.GradientTape() as generator_tape, tf.GradientTape() as discriminator_tape:
-            ab_fake = self.generator(
-                self._inputs(self.generator, [examples.l_scaled], examples), training=True)
-            generator_terms, discriminator_terms = self._terms(examples, ab_fake)
+            fake = self.generator(
+                self._inputs(self.generator, [examples.gray], examples), training=True)
+            generator_terms, discriminator_terms = self._terms(
+                examples, fake, real="discriminator" in moved)
             generator_loss = self._mean(self._weigh(generator_terms))
             scaled_generator_loss = self.generator_optimizer.scale_loss(generator_loss)
             if discriminator_terms:
@@ -130,49 +149,61 @@ class TrainStep:
                 scaled_discriminator_loss = self.discriminator_optimizer.scale_loss(
                     discriminator_loss)
 
-        results = {"generator/loss": generator_loss}
-        gradients = {"generator": generator_tape.gradient(
-            scaled_generator_loss, self.generator.trainable_variables)}
+        results, gradients = {}, {}
+        if "generator" in moved:
+            results["generator/loss"] = generator_loss
+            results |= {f"generator/{name}": self._mean(term)
+                        for name, term in generator_terms.items()}
+            gradients["generator"] = generator_tape.gradient(
+                scaled_generator_loss, self.generator.trainable_variables)
         if discriminator_terms:
             results["discriminator/loss"] = discriminator_loss
+            results |= {f"discriminator/{name}": self._mean(term)
+                        for name, term in discriminator_terms.items()}
             gradients["discriminator"] = discriminator_tape.gradient(
                 scaled_discriminator_loss, self.discriminator.trainable_variables)
         if self.config.optimizer.precision != "mixed_float16":  # whose loss scale may overflow
             results |= {f"{network}/gradient_norm": tf.linalg.global_norm(values)
                         for network, values in gradients.items()}
-        for name, term in generator_terms.items():
-            results[f"generator/{name}"] = self._mean(term)
-        for name, term in discriminator_terms.items():
-            results[f"discriminator/{name}"] = self._mean(term)
         return results, gradients, before
 
-    def _apply_replica(self, gradients, step):
-        self.generator_optimizer.apply(
-            gradients["generator"], self.generator.trainable_variables)
+    def _apply_replica(self, gradients, step, turn: int):
+        if "generator" in gradients:
+            self.generator_optimizer.apply(
+                gradients["generator"], self.generator.trainable_variables)
         if "discriminator" in gradients:
             self.discriminator_optimizer.apply(
                 gradients["discriminator"], self.discriminator.trainable_variables)
-        self._update_average(step)
+        if turn == len(self._turns) - 1:
+            self._update_average(step)
 
     def _put_back(self, before):
-        for variable, value in zip(self._running_statistics(), before):
+        for variable, value in zip(self._changed_by_passes(), before):
             variable.assign(value)
 
-    def _running_statistics(self):
-        """What a forward pass in training mode updates: the averages of batch normalization."""
-        return [variable for model in (self.generator, self.discriminator)
-                for variable in model.non_trainable_variables
-                if variable.dtype == "float32"]
+    def _changed_by_passes(self):
+        """What a forward pass in training mode updates: the averages of batch normalization, and
+        with spectral normalization the discriminator's kernels.
+        """
+        variables = [variable for model in (self.generator, self.discriminator)
+                     for variable in model.non_trainable_variables
+                     if variable.dtype == "float32"]
+        if self.config.model.disc_norm == "spectral":
+            variables += self.discriminator.trainable_variables
+        return variables
 
     def _examples(self, rgb, step) -> Examples:
         """The pictures of one replica in the networks' scales, and what is asked of each."""
-        lab = color.rgb_to_lab(ops.cast(rgb, "float32") / 255.0)
+        rgb = ops.cast(rgb, "float32") / 255.0
+        lab = color.rgb_to_lab(rgb)
         l_scaled, ab_real = color.split_scaled(lab)
+        luma = self.config.model.input_channel == "luma"
+        gray = color.rgb_to_luma_scaled(rgb) if luma else l_scaled
         settings = self.config.controls
         batch = self.config.optimizer.batch_size // self.replicas
         if not settings.conditional:
             targets = conditioning.fixed_targets(settings.desired(), batch)
-            return Examples(l_scaled, ab_real, ab_real, targets, None)
+            return Examples(gray, l_scaled, ab_real, ab_real, targets, None)
         # All replicas draw for the whole batch and take their share: as one replica would.
         uniform = tf.random.stateless_uniform(
             [batch * self.replicas, conditioning.DRAWS],
@@ -181,7 +212,8 @@ class TrainStep:
         moved_rgb, targets = conditioning.draw_targets(lab, uniform, settings.unconditional_share)
         ab_moved = color.split_scaled(color.rgb_to_lab(moved_rgb))[1]
         ab_l1 = ab_moved if settings.l1_target == "retargeted" else ab_real
-        return Examples(l_scaled, ab_moved, ab_l1, targets, conditioning.encode(targets))
+        return Examples(
+            gray, l_scaled, ab_moved, ab_l1, targets, conditioning.encode(targets))
 
     def _inputs(self, model: keras.Model, pictures: list, examples: Examples):
         """What a network is called with: the pictures, and the condition if it has that input."""
@@ -189,27 +221,46 @@ class TrainStep:
             return [*pictures, examples.condition]
         return pictures if len(pictures) > 1 else pictures[0]
 
-    def _discriminate(self, ab_scaled, examples: Examples):
-        inputs = self._inputs(self.discriminator, [examples.l_scaled, ab_scaled], examples)
+    def _discriminate(self, picture, examples: Examples):
+        inputs = self._inputs(self.discriminator, [examples.gray, picture], examples)
         return self.discriminator(inputs, training=True)
 
-    def _terms(self, examples: Examples, ab_fake):
-        """Both networks' losses, [batch] each; D sees the fake pictures once for both."""
+    def _as_output(self, examples: Examples, ab_scaled):
+        """A picture as the generator should give it: ab, or L and ab."""
+        if self.config.model.output_channels == "ab":
+            return ab_scaled
+        return ops.concatenate([examples.l_scaled, ab_scaled], axis=-1)
+
+    def _terms(self, examples: Examples, fake, *, real: bool):
+        """Both networks' losses, [batch] each; D sees the fake pictures once for both.
+
+        Args:
+            examples: the batch.
+            fake: the generator's output.
+            real: whether D is shown the real pictures, too; without them it has no losses.
+        """
         objective = self.config.objective
-        generator_terms = {"l1": losses.l1_loss(ab_fake, examples.ab_l1)}
+        generator_terms = {"l1": losses.l1_loss(fake, self._as_output(examples, examples.ab_l1))}
+        l_fake = fake[..., :1] if fake.shape[-1] == 3 else examples.l_scaled
+        if self.content_loss:
+            generator_terms["perceptual"] = self.content_loss(
+                l_fake, fake[..., -2:], examples.l_scaled, examples.ab_l1)
         if self._controlled:
             generator_terms |= conditioning.control_losses(
-                examples.l_scaled, ab_fake, examples.targets, self._controlled,
+                l_fake, fake[..., -2:], examples.targets, self._controlled,
                 self.config.controls.hue_mean)
         if objective.adversarial_weight == 0:
             return generator_terms, {}
-        real_logits = self._discriminate(examples.ab_real, examples)
-        fake_logits = self._discriminate(ab_fake, examples)
+        discriminator_terms = {}
+        if real:
+            real_logits = self._discriminate(
+                self._as_output(examples, examples.ab_real), examples)
+            discriminator_terms["real"] = losses.adversarial_loss(
+                real_logits, 1.0 - objective.label_smoothing)
+        fake_logits = self._discriminate(fake, examples)
         generator_terms["adversarial"] = losses.adversarial_loss(fake_logits, 1.0)
-        discriminator_terms = {
-            "real": losses.adversarial_loss(real_logits, 1.0 - objective.label_smoothing),
-            "fake": losses.adversarial_loss(fake_logits, 0.0),
-        }
+        if real:
+            discriminator_terms["fake"] = losses.adversarial_loss(fake_logits, 0.0)
         return generator_terms, discriminator_terms
 
     @property
@@ -222,7 +273,7 @@ class TrainStep:
     def _weigh(self, terms):
         objective = self.config.objective
         weights = {"l1": objective.l1_weight, "adversarial": objective.adversarial_weight,
-                   **self.config.controls.weights()}
+                   "perceptual": objective.perceptual_weight, **self.config.controls.weights()}
         return sum(weights[name] * term for name, term in terms.items())
 
     def _mean(self, per_example):
@@ -230,13 +281,15 @@ class TrainStep:
         return tf.nn.compute_average_loss(
             per_example, global_batch_size=self.config.optimizer.batch_size)
 
-    def _seed_dropout(self, step):
-        """Makes each mask a function of (seed, layer, step, replica), so that a resume repeats it.
+    def _seed_dropout(self, step, turn=0):
+        """Makes each mask a function of (seed, layer, step, replica, turn), so that a resume
+        repeats it.
 
         Checkpoints do not hold the state of Keras's seed generators, and equal states would give
         every replica the same mask.
         """
         count = step * self.replicas + tf.cast(_replica(), tf.int64)
+        count = count * len(self._turns) + turn
         for index, layer in enumerate(self._dropouts):
             seed = self.config.run.seed + index
             layer.seed_generator.state.assign(tf.stack([tf.cast(seed, tf.int64), count]))
@@ -257,6 +310,16 @@ class TrainStep:
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         optimizer.build(model.trainable_variables)
         return optimizer
+
+
+def _turns(config: config_lib.TrainConfig) -> Sequence[tuple[str, ...]]:
+    """The networks that each pass of the generator updates, in the order of a step."""
+    repeats = config.optimizer.generator_steps
+    if config.objective.adversarial_weight == 0:
+        return [("generator",)] * repeats
+    if repeats == 1:
+        return [("generator", "discriminator")]
+    return [("discriminator",)] + [("generator",)] * repeats
 
 
 def _replica():

@@ -72,7 +72,7 @@ class Trainer:
             lambda: self.train_step.colouring_model, config.run.keep_checkpoints)
         self.colorizer = inference.Colorizer(
             self.train_step.colouring_model, config.data.image_size, config.controls.desired(),
-            halvings=config.model.halvings)
+            halvings=config.model.halvings, luma=config.model.input_channel == "luma")
         self.summaries: summaries.Summaries | None = None
 
     def resume(self) -> bool:

@@ -1,5 +1,6 @@
 """sRGB <-> Lab against skimage and published values; the gamut against a float64 NumPy twin."""
 
+from PIL import Image
 import numpy as np
 import pytest
 from skimage import color as skcolor
@@ -307,3 +308,13 @@ def test_scaled_lab_to_rgb8_gives_back_the_picture():
     result = color.scaled_lab_to_rgb8(*color.split_scaled(color.rgb_to_lab(as_float(rgb8))))
     assert result.dtype == tf.uint8
     np.testing.assert_array_equal(result, rgb8)
+
+
+def test_luma_is_that_of_pillow():
+    rgb8 = np.random.default_rng(0).integers(0, 256, (16, 16, 3)).astype(np.uint8)
+    luma = np.asarray(Image.fromarray(rgb8).convert("L"), np.float32)  # ITU-R 601, rounded
+    scaled = np.asarray(color.rgb_to_luma_scaled(rgb8.astype(np.float32) / 255.0))
+    np.testing.assert_allclose((scaled[..., 0] + 1.0) * 127.5, luma, atol=1.0)
+    white = np.ones((1, 3), np.float32)
+    np.testing.assert_allclose(color.rgb_to_luma_scaled(white), [[1.0]], atol=1e-6)
+    np.testing.assert_allclose(color.rgb_to_luma_scaled(0 * white), [[-1.0]], atol=1e-6)

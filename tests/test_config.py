@@ -17,6 +17,10 @@ OTHER = dict(
     precision="mixed_bfloat16", jit_compile=True, workdir="ordner/ü", seed=100,
     checkpoint_minutes=0.5, checkpoint_steps=5, keep_checkpoints=1, log_steps=2, eval_steps=9,
     eval_examples=12, grid_examples=4)
+OTHER |= dict(dropout=0.25, gen_norm="instance", disc_norm="spectral", init="normal",
+              input_channel="luma", output_channels="lab", attention_resolution=8,
+              attention_in="both", perceptual_weight=2.0, perceptual_network="cifar10",
+              perceptual_layers="block_0", min_lr=1e-6, generator_steps=2)
 OTHER |= dict(condition="generator", unconditional_share=0.5, l1_target="original",
               hue_mean="linear", dropout=0.25, max_bad_share=0.5, max_bad_steps=3,
               deterministic=True, halvings=4, init_from="anfang/ü")
@@ -55,6 +59,11 @@ def refused(**changes):
     ("checkpoint_minutes", 0.0, 0.01), ("checkpoint_steps", 0, 1), ("keep_checkpoints", 0, 1),
     ("log_steps", 0, 1), ("eval_steps", 0, 1), ("eval_examples", 0, 1),
     ("grid_examples", 0, 1), ("grid_examples", 65, 64),
+    ("gen_norm", "spectral", "instance"), ("disc_norm", "layer", "none"), ("init", "zeros", "he"),
+    ("input_channel", "rgb", "luma"), ("output_channels", "rgb", "lab"),
+    ("attention_resolution", 2, 4), ("attention_in", "discriminator", "both"),
+    ("perceptual_weight", -1.0, 0.0),
+    ("min_lr", -1e-6, 0.0), ("generator_steps", 0, 1), ("generator_steps", 11, 10),
     ("precision", "float16", "mixed_float16"), ("lr_decay", "cosine", "plateau"),
 ])
 def test_each_bound_is_kept_and_named(name, wrong, right):
@@ -78,6 +87,11 @@ def test_image_size_must_be_a_power_of_two(size):
 def test_a_picture_can_be_halved_down_to_one_pixel():
     assert TrainConfig().replace(image_size=32, halvings=5).model.halvings == 5
     assert "halvings=6" in refused(image_size=32, halvings=6)
+
+
+def test_attention_is_for_maps_that_a_shallow_generator_has():
+    assert TrainConfig().replace(image_size=64, halvings=3, attention_resolution=16)
+    assert "16, 32, 64" in refused(image_size=64, halvings=3, attention_resolution=8)
 
 
 @pytest.mark.parametrize("decay", ["plateau", "none"])
@@ -110,6 +124,24 @@ def test_replace_changes_the_copy_only():
 def test_settings_cannot_be_assigned():
     with pytest.raises(dataclasses.FrozenInstanceError):
         TrainConfig().optimizer.lr = 1.0
+
+
+@pytest.mark.parametrize("side, where, maps", [
+    (6, "generator", "4, 8, 16, 32."), (64, "generator", "4, 8, 16, 32."),
+    (32, "both", "4, 8, 16.")])
+def test_attention_needs_a_map_of_its_size(side, where, maps):
+    message = refused(image_size=32, attention_resolution=side, attention_in=where)
+    assert maps in message and f"attention_resolution={side}" in message
+    with pytest.raises(ConfigError, match="feature map"):  # the same once the size is known
+        TrainConfig().replace(attention_resolution=side, attention_in=where).resolve(32)
+
+
+def test_attention_that_needs_too_much_memory_is_refused_with_the_figure():
+    # 16 pictures, 128 * 128 positions, a quarter as many keys, 4 bytes.
+    assert 16 * 128**2 * 64**2 * 4 == 4 * 2**30
+    message = refused(image_size=256, attention_resolution=128, batch_size=16)
+    assert "4 GiB" in message and "batch_size=16" in message
+    TrainConfig().replace(image_size=256, attention_resolution=128, batch_size=4)
 
 
 # --------------------------------------------------------------------------------------- defaults

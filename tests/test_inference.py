@@ -137,6 +137,41 @@ def test_alpha_and_orientation_are_kept(colorizer, tmp_path):
     assert Image.open(tmp_path / "o" / "turned.jpg").size == (20, 30)
 
 
+def lab_generator(lightness):
+    """A network that predicts one lightness, in [-1, 1], and no colour, whatever it sees."""
+    generator = networks.build_generator(32, 2, fixed_size=False, output_channels="lab")
+    generator.get_layer("lab").bias.assign([np.arctanh(lightness), 0.0, 0.0])
+    return generator
+
+
+def test_a_model_of_lab_gives_the_lightness_that_it_predicts_at_its_own_size():
+    rgb8 = inference.Colorizer(lab_generator(0.2), 32)(picture(32, 32))
+    np.testing.assert_allclose(skcolor.rgb2lab(rgb8)[..., 0], 60.0, atol=0.3)  # 8-bit rounding
+
+
+def test_a_model_of_lab_keeps_the_detail_of_a_larger_picture():
+    rgb = picture(96, 128)
+    checks = np.where(np.add(*np.indices((96, 128))) % 2 == 0, 0.1, -0.1)[..., None]
+    colorizer = inference.Colorizer(lab_generator(0.0), 32)
+    lightness = skcolor.rgb2lab(colorizer(np.clip(rgb + checks, 0, 1).astype(np.float32)))[..., 0]
+    assert lightness.mean() == pytest.approx(50.0, abs=1.0)
+    assert (lightness[:, ::2].std(), lightness.std()) > (5.0, 5.0)
+
+
+def test_a_model_of_luma_is_shown_luma():
+    generator = networks.build_generator(32, 2, fixed_size=False, init="normal")
+    rgb = np.zeros((32, 32, 3), np.float32)
+    rgb[:16] = [0.0, 0.0, 1.0]  # L* 32.3, luma 0.114
+    rgb[16:] = skcolor.lab2rgb([[[32.3026, 0.0, 0.0]]])  # the same lightness, another luma
+    seen = []
+    colorizer = inference.Colorizer(generator, 32, luma=True)
+    predict = colorizer._predict
+    colorizer._predict = lambda inputs: seen.append(inputs) or predict(inputs)
+    colorizer(rgb)
+    np.testing.assert_allclose(seen[0][0, 0, 0, 0], 2 * 0.114 - 1, atol=1e-5)
+    np.testing.assert_allclose(seen[0][0, -1, 0, 0], 2 * rgb[-1, 0, 0] - 1, atol=1e-4)
+
+
 @pytest.mark.slow
 def test_a_12_megapixel_photograph_is_coloured(colorizer):
     rgb = picture(3000, 4000)

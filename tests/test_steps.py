@@ -45,10 +45,14 @@ def weights(model):
     return [variable.numpy() for variable in model.weights]
 
 
-def test_two_replicas_take_the_same_step_as_one(one_replica, two_replicas):
+@pytest.mark.parametrize("variant", [
+    {}, dict(disc_norm="spectral", init="normal"),
+    pytest.param(dict(gen_norm="instance", disc_norm="instance", generator_steps=2,
+                      output_channels="lab"), marks=pytest.mark.slow)])
+def test_two_replicas_take_the_same_step_as_one(one_replica, two_replicas, variant):
     results = []
     for strategy in (one_replica, two_replicas):
-        step = steps.TrainStep(tiny_config(ema_decay=0.9), strategy)
+        step = steps.TrainStep(tiny_config(ema_decay=0.9, **variant), strategy)
         switch_dropout_off(step)  # each replica draws masks of its own
         with strategy.scope():
             # Adam's first step is the gradient's sign: plain descent shows its size as well.
@@ -228,10 +232,11 @@ def test_without_targets_a_conditional_model_sees_the_originals(one_replica):
     np.testing.assert_array_equal(result.condition, 0.0)
 
 
-@pytest.mark.parametrize("replicas", (1, 2))
-def test_a_step_with_a_nan_changes_nothing(replicas, one_replica, two_replicas):
+@pytest.mark.parametrize("replicas, options", [
+    (1, {}), (2, {}), (1, {"disc_norm": "spectral", "generator_steps": 2})])
+def test_a_step_with_a_nan_changes_nothing(replicas, options, one_replica, two_replicas):
     strategy = {1: one_replica, 2: two_replicas}[replicas]
-    step = steps.TrainStep(tiny_config(ema_decay=0.9, width=1), strategy)
+    step = steps.TrainStep(tiny_config(ema_decay=0.9, width=1, **options), strategy)
     good = pictures().astype(np.float32)
     step(per_replica(strategy, good), tf.constant(0, tf.int64))
     bad = good.copy()
@@ -253,3 +258,104 @@ def everything(step):
             for name, part in step.state().items()
             for variable in (part.weights if isinstance(part, keras.Model) else part.variables)
             if "seed_generator" not in variable.path}
+
+
+# --------------------------------------------------------------------------- published variants
+
+def take_steps(step, strategy, count, first=0):
+    for index in range(first, first + count):
+        values = step(per_replica(strategy, pictures(index)), tf.constant(index, tf.int64))
+    return {name: float(value) for name, value in values.items()}
+
+
+def largest_singular_value(kernel):
+    return np.linalg.svd(np.reshape(kernel, (-1, kernel.shape[-1])), compute_uv=False)[0]
+
+
+def test_spectral_norm_holds_every_kernel_of_d_at_1_while_it_trains(two_replicas):
+    step = steps.TrainStep(tiny_config(disc_norm="spectral", gen_norm="instance"), two_replicas)
+    take_steps(step, two_replicas, 60)  # one power iteration a pass needs about that many
+    # What the optimizer left is normalized by the next forward pass, before it is used.
+    with two_replicas.scope():
+        step.discriminator([tf.zeros((1, 16, 16, 1)), tf.zeros((1, 16, 16, 2))], training=True)
+    layers = [layer for layer in step.discriminator.layers
+              if isinstance(layer, keras.layers.SpectralNormalization)]
+    assert len(layers) == 5
+    for layer in layers:
+        kernel = layer.layer.kernel.numpy()
+        assert largest_singular_value(kernel) == pytest.approx(1.0, abs=0.02), layer.name
+        copies = two_replicas.experimental_local_results(layer.vector_u.value)
+        np.testing.assert_array_equal(*[copy.numpy() for copy in copies])
+
+
+def test_two_generator_updates_follow_one_of_the_discriminator(one_replica):
+    step = steps.TrainStep(tiny_config(generator_steps=2), one_replica)
+    values = take_steps(step, one_replica, 3)
+    assert step.generator_optimizer.iterations.numpy() == 6
+    assert step.discriminator_optimizer.iterations.numpy() == 3
+    assert {"generator/loss", "generator/l1", "generator/adversarial", "discriminator/loss",
+            "discriminator/real", "discriminator/fake", "generator/gradient_norm",
+            "discriminator/gradient_norm"} == set(values)
+
+
+@pytest.mark.parametrize("generator_steps, sees_the_update", [(1, False), (2, True)])
+def test_with_several_updates_the_generator_faces_the_updated_discriminator(
+        one_replica, generator_steps, sees_the_update):
+    moved = []
+    for disc_lr in (1e-12, 1e-2):
+        config = tiny_config(generator_steps=generator_steps, disc_lr=disc_lr, l1_weight=0.0,
+                             disc_norm="none", init="normal")
+        step = steps.TrainStep(config, one_replica)
+        step.set_rates(1.0)
+        step(per_replica(one_replica, pictures()), tf.constant(0, tf.int64))
+        moved.append(step.generator.get_layer("ab").kernel.numpy())
+    assert (np.abs(moved[0] - moved[1]).max() > 1e-6) == sees_the_update
+
+
+def test_every_pass_of_a_step_has_its_own_dropout(one_replica):
+    step = steps.TrainStep(tiny_config(generator_steps=2), one_replica)
+
+    @tf.function
+    def read(index, turn):
+        def seed():
+            step._seed_dropout(index, turn)
+            return tf.convert_to_tensor(step._dropouts[0].seed_generator.state.value)
+        return one_replica.run(seed)
+
+    seeds = {tuple(read(tf.constant(index, tf.int64), turn).numpy())
+             for index in range(2) for turn in range(3)}
+    assert len(seeds) == 6
+
+
+@pytest.mark.parametrize("channels, mean", [
+    ("ab", lambda lab: np.abs(lab[..., 1:] / 110).mean()),
+    ("lab", lambda lab: np.abs(lab / [50, 110, 110] - [1, 0, 0]).mean())])
+def test_l1_is_taken_over_the_channels_that_the_generator_predicts(one_replica, channels, mean):
+    # The generator begins with zeros: the loss is the mean of the original's own channels.
+    _, values = run(tiny_config(output_channels=channels), one_replica)
+    assert values["generator/l1"] == pytest.approx(mean(skcolor.rgb2lab(pictures())), rel=1e-3)
+
+
+def test_the_networks_see_luma_where_asked_and_the_lightness_stays(one_replica):
+    step = steps.TrainStep(tiny_config(input_channel="luma"), one_replica)
+    rgb = pictures()
+    examples = one_replica.run(
+        lambda: step._examples(tf.constant(rgb), tf.constant(0, tf.int64)))
+    luma = rgb @ [0.299, 0.587, 0.114]
+    np.testing.assert_allclose(examples.gray[..., 0], luma / 127.5 - 1, atol=1e-5)
+    lightness = skcolor.rgb2lab(rgb)[..., 0]
+    np.testing.assert_allclose(examples.l_scaled[..., 0], lightness / 50 - 1, atol=1e-4)
+
+
+def test_each_network_has_its_rate_and_no_rate_falls_below_the_least(one_replica):
+    step = steps.TrainStep(tiny_config(lr=3e-4, disc_lr=6e-5, min_lr=1e-6), one_replica)
+    rates = []
+    for factor in (1.0, 0.1, 1e-5):
+        step.set_rates(factor)
+        rates.append((step.generator_optimizer.learning_rate.numpy(),
+                      step.discriminator_optimizer.learning_rate.numpy()))
+    assert rates == [pytest.approx((3e-4, 6e-5)), pytest.approx((3e-5, 6e-6)),
+                     pytest.approx((1e-6, 1e-6))]
+    step.config = tiny_config(lr=1e-7, min_lr=1e-6)
+    step.set_rates(0.5)
+    assert step.generator_optimizer.learning_rate.numpy() == pytest.approx(1e-7)
