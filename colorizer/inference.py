@@ -16,8 +16,8 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from colorizer import (
-    checkpoints, color, conditioning, controls, grids, images, networks, pictures as pictures_lib,
-    saved_models, upsampling
+    checkpoints, color, conditioning, controls, correction, grids, images, networks,
+    pictures as pictures_lib, saved_models, upsampling
 )
 from colorizer.controls import ControlError
 
@@ -36,6 +36,12 @@ def _graph(function: Callable, *channels: int) -> Callable:
 _lightness = _graph(color.rgb_to_l_scaled, 3)
 _luma = _graph(color.rgb_to_luma_scaled, 3)
 _to_rgb8 = _graph(color.scaled_lab_to_rgb8, 1, 2)
+
+
+@tf.function
+def _meet_targets(l_scaled, ab_scaled, targets):
+    rgb = correction.meet_targets(color.join_scaled(l_scaled, ab_scaled), targets)
+    return color.split_scaled(color.rgb_to_lab(rgb))[1]
 
 
 class Colorizer:
@@ -146,6 +152,10 @@ class Colorizer:
         if output.shape[-1] == 3:
             l_scaled = _predicted_lightness(output[..., :1], l_scaled)
         ab_scaled = upsampling.smooth_flat(small, output[..., -2:])
+        asked = {name: tf.constant(value, tf.float32)
+                 for name, value in targets.items() if value is not None}
+        if asked:
+            ab_scaled = _meet_targets(small, ab_scaled, asked)
         upsampler = upsampling.Upsampler(small, ab_scaled, size)
         return _by_rows(
             lambda start, band: _to_rgb8(band, upsampler.rows(start, band)), l_scaled)

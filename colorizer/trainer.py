@@ -15,8 +15,8 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from colorizer import (
-    calibration, checkpoints, color, config as config_lib, data, devices, evaluation, inference,
-    preemption, schedules, steps, summaries
+    bad_steps, calibration, checkpoints, color, config as config_lib, data, devices, evaluation,
+    inference, preemption, schedules, steps, summaries
 )
 from colorizer.errors import UserError
 
@@ -33,10 +33,6 @@ class TrainingError(UserError):
 
 class Stopped(Exception):
     """A signal asked the run to stop."""
-
-
-class _Diverged(Exception):
-    """Too many steps in a row had numbers that are not finite."""
 
 
 class Trainer:
@@ -65,7 +61,7 @@ class Trainer:
             1, round(dataset.train_size / config.optimizer.batch_size))
         self.train_step = steps.TrainStep(config, strategy)
         self.decay = schedules.Decay(config.optimizer)
-        self.bad_steps = BadSteps(config.run.max_bad_steps)
+        self.bad_steps = bad_steps.BadSteps(config.run.max_bad_steps)
         self.best: dict[str, Any] | None = None
         self.checkpoints = checkpoints.Checkpoints(
             self.workdir / "checkpoints", self.train_step.state(),
@@ -125,7 +121,7 @@ class Trainer:
             while True:
                 try:
                     return self._train(progress)
-                except _Diverged as error:
+                except bad_steps.Diverged as error:
                     self._rewind(str(error), progress)
                 except Stopped:
                     self._save(progress, must=True)
@@ -314,55 +310,6 @@ class Trainer:
             total=self.total_steps * batch_size, initial=self.step * batch_size, unit=" pictures",
             unit_scale=True, mininterval=0.5 if sys.stderr.isatty() else 10.0,
             dynamic_ncols=True, desc="training", disable=not self.workers.chief)
-
-
-class BadSteps:
-    """Counts the steps that were dropped because a number was not finite.
-
-    Args:
-        most_in_a_row: how many are borne.
-
-    Attributes:
-        rate: factor on the learning rates, below 1 once the run had to go back.
-    """
-
-    def __init__(self, most_in_a_row: int):
-        self._most = most_in_a_row
-        self._first = ""
-        self.total = 0
-        self.in_a_row = 0
-        self.too_many = False
-        self.rate = 1.0
-
-    def observe(self, step: int, values: dict[str, float]) -> bool:
-        """Takes note of a step's numbers; returns whether they are all finite."""
-        bad = [name for name, value in values.items() if not math.isfinite(value)]
-        if not bad:
-            self.in_a_row = 0
-            return True
-        if not self.in_a_row:
-            self._first = f"step {step}: {', '.join(bad)} not finite"
-            logging.warning("%s; the step is dropped", self._first)
-        self.total += 1
-        self.in_a_row += 1
-        self.too_many |= self.in_a_row >= self._most
-        return False
-
-    def check(self) -> None:
-        """Ends the loop when there were too many."""
-        if self.too_many:
-            raise _Diverged(f"{self._first}, and so on for {self._most} steps")
-
-    def state(self) -> dict[str, Any]:
-        """The state as JSON values."""
-        return {"total": self.total, "in_a_row": self.in_a_row, "rate": self.rate}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Takes over what `state` returned."""
-        self.too_many = False
-        self.total = state.get("total", 0)
-        self.in_a_row = state.get("in_a_row", 0)
-        self.rate = state.get("rate", 1.0)
 
 
 def total_steps(config: config_lib.TrainConfig, train_size: int) -> int:
