@@ -21,12 +21,12 @@ Several: results.json, results.csv and compare.png (original, gray, each model).
 test asks which of two pictures is real and writes turing.json."""
 RUN, DATA, CALIBRATION, TURING = "Run", "Data", "Calibration", "Visual Turing test"
 FLAGS = (  # group, name, default, kind, help
-    (RUN, "workdir", None, "str", "folder of the run to measure"),
-    (RUN, "compare", None, "list", "folders of the runs to measure in one table on the test "
-     "pictures of the first, which may be written --compare a b or --compare=a,b; all must have "
-     "one image size; conditional models are given no target"),
+    (RUN, "workdir", None, "str", "folder of the run to measure, or a shipped model's name"),
+    (RUN, "compare", None, "list", "runs to measure in one table on the test pictures of the first, "
+     "--compare a b or --compare=a,b; of one image size; conditional ones are given no target"),
     (RUN, "output", None, "str", "folder for the results (default: <workdir>/results; of "
-     "--compare, <first run>/compare)"),
+     "--compare, <first run>/compare; of a shipped model, results/<name>)"),
+    (DATA, "dataset", None, "str", "whose test pictures (default: what the run was trained on)"),
     (DATA, "data_dir", None, "str", "folder of TensorFlow Datasets' data (default: the run's)"),
     (DATA, "examples", None, "int", "test pictures to measure (default: all)"),
     (CALIBRATION, "rival", None, "str", "folder of an unconditional run whose colours, moved to "
@@ -60,10 +60,10 @@ def main(argv: list[str]) -> None:
         raise config_lib.ConfigError("--trials, --seconds and --seed belong to --turing_test, and "
                                      f"that to one --workdir. {received}")
     folders = [name for text in values.compare or [] for name in text.split(",") if name] + rest
-    runs = workdirs.read_runs(folders if several else [values.workdir])
+    runs = workdirs.read_runs(folders if several else [values.workdir], values.dataset)
     if values.rival:
         config_lib.read_config(Path(values.rival))
-    folder = Path(values.output or runs[0].workdir / ("compare" if several else "results"))
+    folder = Path(values.output or runs[0].results_folder("compare" if several else "results"))
     from colorizer import reports  # TensorFlow is imported only once the flags are right.
 
     if several:

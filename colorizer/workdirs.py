@@ -6,16 +6,16 @@ No TensorFlow here, so that a wrong folder is refused before anything slow is im
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+import dataclasses
 import itertools
 from pathlib import Path
 
-from colorizer import config as config_lib
+from colorizer import config as config_lib, saved_models
 
 TAKEN = {"gray baseline", "gray", "original"}  # what tables and pictures call their other columns
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Run:
     """A run's folder, its settings, and the shortest end of its path that names it alone."""
 
@@ -23,12 +23,18 @@ class Run:
     workdir: Path
     config: config_lib.TrainConfig
 
+    def results_folder(self, kind: str) -> Path:
+        """Where results go by default: into a run's folder, but not into the package."""
+        shipped = self.workdir.parent == saved_models.SHIPPED
+        return Path("results") / self.name if shipped else self.workdir / kind
 
-def read_runs(workdirs: Sequence[str]) -> list[Run]:
+
+def read_runs(workdirs: Sequence[str], dataset: str | None = None) -> list[Run]:
     """Reads the settings of runs that are to be compared on the same pictures.
 
     Args:
-        workdirs: their folders, at least one.
+        workdirs: their folders, at least one, or names of models that ship.
+        dataset: what to measure them on; by default what each was trained on.
 
     Returns:
         The runs in the order given.
@@ -40,8 +46,12 @@ def read_runs(workdirs: Sequence[str]) -> list[Run]:
     if not workdirs:
         raise config_lib.ConfigError(
             "`compare` needs the folder of at least one run. Received: none")
-    configs = [config_lib.read_config(Path(workdir)) for workdir in workdirs]
-    paths = [Path(workdir).resolve() for workdir in workdirs]
+    folders = [saved_models.SHIPPED / workdir if workdir in saved_models.names() else Path(workdir)
+               for workdir in workdirs]
+    configs = [config_lib.read_config(folder) for folder in folders]
+    if dataset:
+        configs = [config.replace(dataset=dataset) for config in configs]
+    paths = [folder.resolve() for folder in folders]
     if len(set(paths)) < len(paths):
         raise config_lib.ConfigError(
             f"`compare` must name each run once. Received: {', '.join(workdirs)}")
@@ -50,8 +60,7 @@ def read_runs(workdirs: Sequence[str]) -> list[Run]:
         received = ", ".join(f"{size} px in {folder}" for size, folder in zip(sizes, workdirs))
         raise config_lib.ConfigError("models compared on the same pictures must be trained at one "
                                      f"`image_size`. Received: {received}")
-    return [Run(name, Path(workdir), config)
-            for name, workdir, config in zip(_names(paths), workdirs, configs)]
+    return [Run(*one) for one in zip(_names(paths), folders, configs)]
 
 
 def _names(paths: Sequence[Path]) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from colorizer import config, workdirs
+from colorizer import config, saved_models, workdirs
 
 
 def make(folder, **settings):
@@ -54,6 +54,24 @@ def test_models_of_different_image_sizes_are_refused_and_named(tmp_path):
     small, large = make(tmp_path / "small"), make(tmp_path / "large", image_size=256)
     with pytest.raises(config.ConfigError, match="32 px in .*small, 256 px in .*large"):
         names(small, large)
+
+
+def test_a_model_that_ships_goes_by_its_name_and_keeps_its_folder_clean(tmp_path, monkeypatch):
+    make(tmp_path / "models" / "tiny")
+    (tmp_path / "models" / "tiny" / "model.json").write_text("{}")
+    monkeypatch.setattr(saved_models, "SHIPPED", tmp_path / "models")
+    (run,) = workdirs.read_runs(["tiny"])
+    assert run.workdir == tmp_path / "models" / "tiny"
+    assert str(run.results_folder("results")) == "results/tiny"
+    (own,) = workdirs.read_runs([make(tmp_path / "own")])
+    assert own.results_folder("compare") == tmp_path / "own" / "compare"
+
+
+def test_a_run_is_measured_on_another_data_set(tmp_path):
+    folder = make(tmp_path / "a", dataset="cifar10", width=3)
+    (run,) = workdirs.read_runs([folder], "pictures")
+    assert run.config.data.dataset == "pictures" and run.config.model.width == 3
+    assert str(run.workdir) == folder
 
 
 def test_no_run_and_a_folder_without_one_are_refused(tmp_path):
