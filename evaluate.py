@@ -22,7 +22,7 @@ test asks which of two pictures is real and writes turing.json."""
 RUN, DATA, CALIBRATION, TURING = "Run", "Data", "Calibration", "Visual Turing test"
 FLAGS = (  # group, name, default, kind, help
     (RUN, "workdir", None, "str", "folder of the run to measure, or a shipped model's name"),
-    (RUN, "compare", None, "list", "runs to measure in one table on the test pictures of the first, "
+    (RUN, "compare", None, "list", "runs to measure in one table on the pictures of the first, "
      "--compare a b or --compare=a,b; of one image size; conditional ones are given no target"),
     (RUN, "output", None, "str", "folder for the results (default: <workdir>/results; of "
      "--compare, <first run>/compare; of a shipped model, results/<name>)"),
