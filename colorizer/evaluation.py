@@ -23,10 +23,12 @@ COLUMNS = (
     ("psnr", "dB", True),
     ("ssim", "", True),
     ("delta_e", "CIEDE2000", False),
+    ("worsened", "% of pictures", False),
     ("colorfulness", "", None),
     ("colorfulness_ratio", "of originals", None),
 )
 GRAY, MODEL = "gray baseline", "model"
+WORSENED = 1.3  # times the delta_e of gray: from there on colours do more harm than none
 SHOWN = 6  # best, median and worst pictures in the grid, each
 COMPARED = 8  # pictures beside each other in a comparison
 Colorize = Callable[[np.ndarray], np.ndarray]
@@ -119,6 +121,8 @@ def compare(models: Mapping[str, Colorize], batches: Iterable[np.ndarray]) -> Ev
 
     Returns:
         The table, with the row of the gray baseline (ab = 0) first, then the models in order.
+        Beside the metrics it has `worsened`, the percentage of pictures whose `delta_e` is above
+        `WORSENED` times that of gray.
     """
     everyone = {GRAY: gray_picture, **models}
     collected: dict[str, list] = {name: [] for name in everyone}
@@ -131,6 +135,8 @@ def compare(models: Mapping[str, Colorize], batches: Iterable[np.ndarray]) -> Ev
     }
     delta_e = {row: values["delta_e"] for row, values in joined.items()}
     rows = {row: metrics.summarize(values) for row, values in joined.items()}
+    for row, values in rows.items():
+        values["worsened"] = 100.0 * float(np.mean(delta_e[row] > WORSENED * delta_e[GRAY]))
     return Evaluation(rows, delta_e, len(delta_e[GRAY]))
 
 

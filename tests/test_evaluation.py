@@ -53,9 +53,24 @@ def test_the_table_has_a_row_a_model_and_stars_the_best(table):
     assert list(rows) == list(table.rows)
     assert rows["perfect"][0] == "0.000*" and rows["darker"][0] == "20.000"
     assert lines[0].split() == ["mae_rgb", "acc2_rgb", "acc5_rgb", "acc2_lab", "acc5_lab", "psnr",
-                                "ssim", "delta_e", "colorfulness", "colorfulness"]
+                                "ssim", "delta_e", "worsened", "colorfulness",
+                                "colorfulness"]
     # Neither more nor less colourful is better.
     assert rows["perfect"][:-2] == [cell for cell in rows["perfect"] if cell.endswith("*")]
+
+
+def test_pictures_are_worsened_where_their_colours_are_much_further_off_than_gray():
+    gray = np.full((1, 16, 16, 3), 128, np.uint8)
+    tinted = gray + np.array([6, 0, 0], np.uint8)
+    vivid = np.array([200, 80, 60], np.uint8) + np.zeros_like(gray)
+
+    def wrong_on_the_first(batch):
+        return np.where(np.arange(len(batch))[:, None, None, None] == 0, vivid, batch)
+
+    batch = np.concatenate([tinted, vivid, tinted, tinted])
+    table = evaluation.evaluate(wrong_on_the_first, [batch])
+    assert table.rows["model"]["worsened"] == 25.0
+    assert table.rows["gray baseline"]["worsened"] == 0.0
 
 
 def test_every_model_has_its_verdict(table):
