@@ -102,7 +102,7 @@ class TrainStep:
 
     @tf.function
     def __call__(self, rgb, step):
-        """Updates both networks once, or leaves everything as it was if a number is not finite.
+        """Updates both networks, or leaves everything as it was if a number is not finite.
 
         Args:
             rgb: uint8 [batch, size, size, 3], one such tensor per replica.
@@ -111,7 +111,7 @@ class TrainStep:
         Returns:
             float32 scalars by name: losses averaged over the global batch, and the L2 norms of
             the gradients, with several replicas the sum of the norms of their parts. One that is
-            not finite means that nothing was updated.
+            not finite means that its pass of the generator updated nothing.
         """
         values = {}
         for turn in range(len(self._turns)):
