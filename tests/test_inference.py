@@ -182,8 +182,24 @@ def test_a_12_megapixel_photograph_is_coloured(colorizer):
     assert np.abs(lab_out[..., 0] - lab_in[..., 0])[inside].max() < 0.6
 
 
-@pytest.mark.skipif(not saved_models.names(), reason="no trained model is in the package yet")
-def test_every_shipped_model_colours():
-    for name in saved_models.names():
-        rgb = inference.Colorizer.load(name)(picture(50, 70))
-        assert rgb.shape == (50, 70, 3) and np.ptp(rgb.astype(int), axis=-1).max() > 5
+@pytest.mark.parametrize("name", saved_models.names())
+def test_a_shipped_model_colours_pictures_of_any_size_and_obeys(name):
+    colorizer = inference.Colorizer.load(name)
+    for size in ((31, 47), (1, 1), (3, 2000)):
+        assert colorizer(picture(*size)).shape == (*size, 3)
+    rgb = colorizer(picture(50, 70))
+    assert np.ptp(rgb.astype(int), axis=-1).max() > 5
+    asked = colorizer(picture(50, 70), saturation=0.3)
+    highest, lowest = asked.max(axis=-1) / 255.0, asked.min(axis=-1) / 255.0
+    assert np.mean((highest - lowest) / highest) == pytest.approx(0.3, abs=0.03)
+
+
+@pytest.mark.parametrize("targets", [{}, {"saturation": 0.4, "hue": 0.6}])
+@pytest.mark.parametrize("name", saved_models.names())
+def test_a_shipped_model_colours_a_picture_alone_and_in_a_batch_of_32_alike(name, targets):
+    colorizer = inference.Colorizer.load(name)
+    pictures = np.stack([picture(40, 40, seed=seed) for seed in range(32)])
+    together = colorizer(pictures, **targets).astype(int)
+    for index in (0, 17, 31):
+        alone = colorizer(pictures[index], **targets)
+        assert np.abs(together[index] - alone).max() <= 1
