@@ -6,6 +6,7 @@ import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 import sys
 
@@ -108,6 +109,7 @@ def test_the_turing_test_draws_on_a_terminal_and_ctrl_c_keeps_the_score(workdir,
 
     pid, terminal = pty.fork()
     if pid == 0:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # a background job's children ignore it
         os.environ.update(TERM="xterm-256color", PYTHONUTF8="1", SSH_CONNECTION="::1 1 ::1 22",
                           COLUMNS="80", LINES="24")
         os.execv(sys.executable, [
