@@ -26,6 +26,7 @@ HUE_TURNS, HUE_CORRECTIONS = 12, 12
 LARGEST_AMOUNT = 2.0  # of an edit that `retarget` tries
 GRAY_CHROMA = 1e-4  # of [0, 1]: below it there is no hue (the white points of sRGB and Lab differ)
 EPSILON = 1e-6
+FOLD_SHARE = 0.03  # of linear RGB: what the lowest channel counts as above itself
 TINT_SOFT = 1e-3  # of linear RGB: a weaker mean tint is noise, and is not blown up to TINT
 L_MARGIN = 0.01  # the 8-bit colours next to black and white are 0.02 away
 
@@ -162,19 +163,18 @@ def apply_edit(lab, edit):
 
 
 def _fold_excess(linear):
-    """Hands what a channel has above 1 to the others, at constant luminance."""
+    """Hands what a channel has above 1 to the others, at constant luminance.
+
+    The middle channel takes most, so that the lowest stays low; the nearer the two, the more equal
+    their shares, so that a colour next to pure red does not fall to orange or magenta by its noise.
+    """
     for _ in range(2):  # at most two channels can exceed
         excess = ops.sum(ops.maximum(linear - 1.0, 0.0) * LUMINANCE, axis=-1, keepdims=True)
         linear = ops.minimum(linear, 1.0)
-        room = 1.0 - linear
-        # The middle channel first, so that the lowest stays low: weight by distance from white.
-        middle = ops.sum(linear, -1, keepdims=True) - ops.max(linear, -1, keepdims=True) - ops.min(
-            linear, -1, keepdims=True)
-        takes = ops.where((linear == middle) & (room > 0.0), LUMINANCE, 0.0)
-        total = ops.sum(takes, axis=-1, keepdims=True)
-        takes = ops.where(total > 0.0, takes, ops.where(room > 0.0, LUMINANCE, 0.0))
-        total = ops.sum(takes, axis=-1, keepdims=True)
-        linear = linear + excess * (takes / LUMINANCE) / ops.maximum(total, EPSILON)
+        share = linear - ops.min(linear, axis=-1, keepdims=True) + FOLD_SHARE
+        share = ops.where(linear < 1.0, share, 0.0)
+        taken = ops.sum(share * LUMINANCE, axis=-1, keepdims=True)
+        linear = linear + excess * share / ops.maximum(taken, EPSILON)
     return linear
 
 

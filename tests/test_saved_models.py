@@ -73,7 +73,7 @@ def test_a_conditional_model_obeys_as_much_when_it_is_exported(tmp_path):
                     for targets in ({}, {"saturation": 0.9, "hue": 0.3}))
     assert np.abs(plain[0] - asked[0]).max() > 5
     assert np.abs(plain[0] - plain[1]).max() <= 2
-    assert (np.abs(asked[0] - asked[1]) <= 2).mean() > 0.99  # edits enlarge rounding near gray
+    assert np.abs(asked[0] - asked[1]).max() <= 2
     assert "hue" in (tmp_path / "model" / "README.md").read_text()
 
 

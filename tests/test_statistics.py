@@ -247,6 +247,16 @@ def test_distance_in_hue_is_at_most_a_half():
 
 # ------------------------------------------------------------------------------------------- edits
 
+def test_edit_keeps_colours_together_that_differ_by_their_noise():
+    reds = np.array([(red, other, other) for red in range(60, 256, 5)
+                     for other in range(40, red - 10, 5)], np.uint8)
+    lab = skcolor.rgb2lab(reds)[:, None, None].astype(np.float32)
+    noise = np.float32([0.0, 0.03, -0.03])
+    edits = np.tile(np.float32([0, 0, 0, 0.6]), (len(reds), 1))
+    one, other = (statistics.apply_edit(lab + sign * noise, edits).numpy() for sign in (-1, 1))
+    assert np.abs(one - other).max() < 30 / 255  # 234 if one of two equal channels takes all
+
+
 def test_edit_of_zeros_changes_nothing(pictures):
     np.testing.assert_allclose(edited(pictures, [0, 0, 0, 0]), pictures, atol=1e-5)
 
