@@ -208,7 +208,8 @@ class OptimizerConfig:
         None, "average the generator's weights over steps with this factor and colour with the "
         "average (default: 0, off, as in the paper; 0.99 for the sample)", low=0, high=0.99999)
     precision: str = setting(
-        "float32", "arithmetic: mixed_float16 for GPUs with tensor cores, such as a T4",
+        "float32", "arithmetic: mixed_float16 for GPUs with tensor cores, such as a T4; "
+        "mixed_bfloat16 for newer GPUs and CPUs with bfloat16 matrix units",
         choices=("float32", "mixed_float16", "mixed_bfloat16"))
     jit_compile: bool = setting(
         False, "compile the step with XLA (slower on CPUs)",

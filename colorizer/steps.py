@@ -78,6 +78,10 @@ class TrainStep:
             compiled = tf.function(self._differentiate_replica, jit_compile=True)
             # Its results have no device, by which all-reduce finds the replicas: copies have one.
             self._differentiate = lambda *args: tf.nest.map_structure(tf.identity, compiled(*args))
+        # On CPUs the pixelwise colour mathematics costs as much as the networks unless it is fused.
+        fused = tf.function(jit_compile=not tf.config.list_logical_devices("GPU"))
+        self._draw_targets = fused(self._draw_targets)
+        self._control_losses = fused(self._control_losses)
 
     @property
     def colouring_model(self) -> keras.Model:
@@ -209,11 +213,16 @@ class TrainStep:
             [batch * self.replicas, conditioning.DRAWS],
             tf.stack([tf.constant(self.config.run.seed, tf.int64), step]))
         uniform = tf.slice(uniform, [_replica() * batch, 0], [batch, conditioning.DRAWS])
-        moved_rgb, targets = conditioning.draw_targets(lab, uniform, settings.unconditional_share)
-        ab_moved = color.split_scaled(color.rgb_to_lab(moved_rgb))[1]
+        ab_moved, targets = self._draw_targets(lab, uniform)
         ab_l1 = ab_moved if settings.l1_target == "retargeted" else ab_real
         return Examples(
             gray, l_scaled, ab_moved, ab_l1, targets, conditioning.encode(targets))
+
+    def _draw_targets(self, lab, uniform):
+        """The edited pictures' ab, scaled, and the targets that they answer."""
+        rgb, targets = conditioning.draw_targets(
+            lab, uniform, self.config.controls.unconditional_share)
+        return color.split_scaled(color.rgb_to_lab(rgb))[1], targets
 
     def _inputs(self, model: keras.Model, pictures: list, examples: Examples):
         """What a network is called with: the pictures, and the condition if it has that input."""
@@ -246,9 +255,7 @@ class TrainStep:
             generator_terms["perceptual"] = self.content_loss(
                 l_fake, fake[..., -2:], examples.l_scaled, examples.ab_l1)
         if self._controlled:
-            generator_terms |= conditioning.control_losses(
-                l_fake, fake[..., -2:], examples.targets, self._controlled,
-                self.config.controls.hue_mean)
+            generator_terms |= self._control_losses(l_fake, fake[..., -2:], examples.targets)
         if objective.adversarial_weight == 0:
             return generator_terms, {}
         discriminator_terms = {}
@@ -262,6 +269,10 @@ class TrainStep:
         if real:
             discriminator_terms["fake"] = losses.adversarial_loss(fake_logits, 0.0)
         return generator_terms, discriminator_terms
+
+    def _control_losses(self, l_scaled, ab_scaled, targets: conditioning.Targets):
+        return conditioning.control_losses(
+            l_scaled, ab_scaled, targets, self._controlled, self.config.controls.hue_mean)
 
     @property
     def _controlled(self) -> list[str]:
