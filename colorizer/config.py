@@ -113,6 +113,9 @@ class ObjectiveConfig:
     adversarial_weight: float = setting(
         1.0, "weight of -log D(G) in the generator's loss; 0 trains without a discriminator", low=0)
     l1_weight: float = setting(100.0, "weight of the mean |ab - original ab|", low=0)
+    l1_softening: float = setting(
+        0.0, "distance in ab / 110 beyond which being further off counts ever less, so that the "
+        "likeliest colour wins over the median one; 0: the paper's L1", low=0)
     label_smoothing: float = setting(
         0.1, "how far the discriminator's label for real pictures is below 1", low=0, high=0.5)
     perceptual_weight: float = setting(

@@ -249,7 +249,8 @@ class TrainStep:
             real: whether D is shown the real pictures, too; without them it has no losses.
         """
         objective = self.config.objective
-        generator_terms = {"l1": losses.l1_loss(fake, self._as_output(examples, examples.ab_l1))}
+        generator_terms = {"l1": losses.l1_loss(
+            fake, self._as_output(examples, examples.ab_l1), objective.l1_softening)}
         l_fake = fake[..., :1] if fake.shape[-1] == 3 else examples.l_scaled
         if self.content_loss:
             generator_terms["perceptual"] = self.content_loss(

@@ -23,7 +23,7 @@ OTHER |= dict(dropout=0.25, gen_norm="instance", disc_norm="spectral", init="nor
               perceptual_layers="block_0", min_lr=1e-6, generator_steps=2)
 OTHER |= dict(condition="generator", unconditional_share=0.5, l1_target="original",
               hue_mean="linear", dropout=0.25, max_bad_share=0.5, max_bad_steps=3,
-              deterministic=True, halvings=4, init_from="anfang/ü")
+              deterministic=True, halvings=4, init_from="anfang/ü", l1_softening=0.03)
 for _name in ("saturation", "hue", "red", "green", "blue", "colorfulness", "warmth"):
     OTHER |= {f"desired_{_name}": 0.25, f"{_name}_weight": 20.0}
 
@@ -46,7 +46,7 @@ def refused(**changes):
     ("image_size", 8, 16), ("image_size", 2048, 1024), ("image_size", -32, 32),
     ("test_split", 0.0, 0.001), ("test_split", 0.91, 0.9), ("test_split", -0.1, 0.5),
     ("width", 0, 1), ("width", 1025, 1024),
-    ("adversarial_weight", -1e-9, 0.0), ("l1_weight", -1.0, 0.0),
+    ("adversarial_weight", -1e-9, 0.0), ("l1_weight", -1.0, 0.0), ("l1_softening", -0.1, 0.0),
     ("label_smoothing", -0.1, 0.0), ("label_smoothing", 0.51, 0.5),
     ("batch_size", 0, 1), ("batch_size", -1, 1),
     ("epochs", 0.0, 0.001), ("max_steps", 0, 1),

@@ -1,5 +1,7 @@
 """Losses against NumPy and by hand."""
 
+import math
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -71,6 +73,23 @@ def test_l1_loss_by_hand():
     real[0, 1, 0] = [0.5, 0.0]
     real[1] = -2.0
     np.testing.assert_allclose(losses.l1_loss(fake, real), [2.5 / 4, 2.0])
+
+
+def test_softened_l1_loss_by_hand():
+    real = tf.zeros((1, 1, 2, 2))
+    fake = tf.constant([0.5, -0.5, 0.0, 1.5], shape=(1, 1, 2, 2))
+    expected = 0.5 * (2 * math.log(2.0) + math.log(4.0)) / 4
+    np.testing.assert_allclose(losses.l1_loss(fake, real, 0.5), [expected], rtol=1e-6)
+
+
+def test_of_several_colours_l1_prefers_the_median_and_softened_the_most_frequent():
+    seen = tf.constant([0.3, 0.3, 0.3, -0.8, -0.4, 0.0, 0.1], shape=(7, 1, 1, 1))
+    median, mode = (tf.fill((7, 1, 1, 1), value) for value in (0.1, 0.3))
+
+    def mean(guess, softening):
+        return losses.l1_loss(guess, seen, softening).numpy().mean()
+
+    assert mean(median, 0.0) < mean(mode, 0.0) and mean(mode, 0.03) < mean(median, 0.03)
 
 
 def test_l1_loss_of_equal_pictures_is_zero_with_a_finite_gradient():
