@@ -80,8 +80,8 @@ class TrainStep:
             self._differentiate = lambda *args: tf.nest.map_structure(tf.identity, compiled(*args))
         # On CPUs the pixelwise colour mathematics costs as much as the networks unless it is fused.
         fused = tf.function(jit_compile=not tf.config.list_logical_devices("GPU"))
-        self._draw_targets = fused(self._draw_targets)
-        self._control_losses = fused(self._control_losses)
+        self._draw_targets = fused(self._edit_originals)
+        self._control_losses = fused(self._measure_misses)
 
     @property
     def colouring_model(self) -> keras.Model:
@@ -218,7 +218,7 @@ class TrainStep:
         return Examples(
             gray, l_scaled, ab_moved, ab_l1, targets, conditioning.encode(targets))
 
-    def _draw_targets(self, lab, uniform):
+    def _edit_originals(self, lab, uniform):
         """The edited pictures' ab, scaled, and the targets that they answer."""
         rgb, targets = conditioning.draw_targets(
             lab, uniform, self.config.controls.unconditional_share)
@@ -271,7 +271,7 @@ class TrainStep:
             discriminator_terms["fake"] = losses.adversarial_loss(fake_logits, 0.0)
         return generator_terms, discriminator_terms
 
-    def _control_losses(self, l_scaled, ab_scaled, targets: conditioning.Targets):
+    def _measure_misses(self, l_scaled, ab_scaled, targets: conditioning.Targets):
         return conditioning.control_losses(
             l_scaled, ab_scaled, targets, self._controlled, self.config.controls.hue_mean)
 
