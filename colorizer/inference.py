@@ -1,7 +1,7 @@
 """Colours for a picture of any size: the network at its own scale, the lightness at full size.
 
     from colorizer.inference import Colorizer
-    rgb = Colorizer.load("cifar10")(picture, saturation=0.5)
+    rgb = Colorizer.load("photos")(picture, saturation=0.5)
 """
 
 from __future__ import annotations

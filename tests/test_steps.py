@@ -108,6 +108,14 @@ def test_reported_losses_are_those_of_the_formulas(one_replica):
         values["discriminator/real"] + values["discriminator/fake"], rel=1e-5)
 
 
+@pytest.mark.parametrize("softening", [0.0, 0.03])
+def test_the_first_l1_is_that_of_gray_pictures_softened_if_asked(one_replica, softening):
+    _, values = run(tiny_config(l1_softening=softening), one_replica)
+    off = np.abs(skcolor.rgb2lab(pictures())[..., 1:]) / 110.0
+    expected = 0.03 * np.log1p(off / 0.03) if softening else off
+    assert values["generator/l1"] == pytest.approx(expected.mean(), rel=1e-3)
+
+
 def test_same_seed_and_steps_give_the_same_bits(one_replica):
     first, _ = run(tiny_config(seed=3), one_replica, count=3)
     second, _ = run(tiny_config(seed=3), one_replica, count=3)
