@@ -7,7 +7,7 @@ import sys
 
 from absl import flags
 
-from colorizer import controls, flags as flags_lib, images, saved_models
+from colorizer import controls, flags as flags_lib, image_paths, saved_models
 
 USAGE = """Colours pictures of any size. Gray ones, or colour ones of which the lightness is taken.
 
@@ -37,10 +37,10 @@ def main(argv: list[str]) -> int:
     combinations = controls.parse_targets({name: values[name].value for name in controls.NAMES})
     model = saved_models.default_name() if values.model is None else values.model
     saved_models.read_settings(saved_models.find(model))
-    sources = images.expand_inputs(patterns)
+    sources = image_paths.expand_inputs(patterns)
     from colorizer import data, inference  # TensorFlow, only once the flags are right
 
-    sources = sources or images.expand_inputs([str(path) for path in data.sample_paths()])
+    sources = sources or image_paths.expand_inputs([str(path) for path in data.sample_paths()])
     colorizer = inference.Colorizer.load(model)
     for targets in combinations:
         colorizer.check(targets)

@@ -12,7 +12,8 @@ from typing import Any, Mapping, NamedTuple
 from keras import ops
 import numpy as np
 
-from colorizer import color, config as config_lib, controls, statistics
+from colorizer import color, controls, statistics
+from colorizer.settings import ControlsConfig
 
 CONDITION_SIZE = sum(3 if control.circular else 2 for control in controls.CONTROLS)
 DRAWS = 1 + 2 * len(controls.CONTROLS)  # uniform numbers that the targets of a picture need
@@ -24,7 +25,7 @@ _EDITS = np.array([control.edit for control in controls.CONTROLS], "float32")
 _CIRCULAR = np.array([control.circular for control in controls.CONTROLS])
 
 
-def condition_sizes(settings: config_lib.ControlsConfig) -> tuple[int, int]:
+def condition_sizes(settings: ControlsConfig) -> tuple[int, int]:
     """Lengths of the control vectors that the generator and the discriminator take; 0 for none."""
     if not settings.conditional:
         return 0, 0

@@ -16,7 +16,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from colorizer import (
-    checkpoints, color, conditioning, controls, correction, grids, images, networks,
+    checkpoints, color, conditioning, controls, correction, grids, image_paths, images, networks,
     pictures as pictures_lib, saved_models, upsampling
 )
 from colorizer.controls import ControlError
@@ -215,7 +215,7 @@ def colorize_files(
 
     Args:
         colorizer: the model.
-        sources: (file, name below `output`) pairs, as from `images.expand_inputs`.
+        sources: (file, name below `output`) pairs, as from `image_paths.expand_inputs`.
         output: folder for the results.
         overwrite: whether results that exist are replaced.
         combinations: targets by control; for more than one a contact sheet is made.
@@ -228,7 +228,7 @@ def colorize_files(
         try:
             picture = images.read_picture(source)
             sheet = len(combinations) > 1
-            target = output / f"{name}-sheet.png" if sheet else images.output_path(
+            target = output / f"{name}-sheet.png" if sheet else image_paths.output_path(
                 output, name, picture.format, has_alpha=picture.alpha is not None)
             if target.exists() and not overwrite:
                 raise images.ImageError(f"{target}: exists already; --overwrite replaces it")

@@ -9,7 +9,7 @@ import sys
 
 import numpy as np
 
-from colorizer import calibration, data, display, evaluation, inference, turing
+from colorizer import calibration, data, datasets, display, evaluation, inference, turing
 from colorizer.workdirs import Run
 
 BATCH = 100
@@ -125,7 +125,7 @@ def turing_test(
         print(f"{score.text()}\nwritten: {output / 'turing.json'}")
 
 
-def _dataset(run: Run, data_dir: str | None) -> data.Dataset:
+def _dataset(run: Run, data_dir: str | None) -> datasets.Dataset:
     settings = run.config.data
     return data.load_dataset(
         settings.dataset, data_dir=data_dir or settings.data_dir, image_size=settings.image_size,

@@ -10,8 +10,8 @@ from absl import logging
 import tensorflow as tf
 
 from colorizer import (
-    config as config_lib, controls, data, devices, inference, locks, preemption, saved_models,
-    trainer
+    config as config_lib, controls, data, datasets, devices, inference, locks, preemption,
+    saved_models, trainer
 )
 from colorizer.errors import UserError
 from colorizer.files import replace_file
@@ -129,7 +129,7 @@ def check_workdir(workdir: Path, config: config_lib.TrainConfig) -> None:
             "give another --workdir, or these settings back")
 
 
-def _check_readable(dataset: data.Dataset, max_bad_share: float) -> None:
+def _check_readable(dataset: datasets.Dataset, max_bad_share: float) -> None:
     print(f"{dataset.name}: {dataset.train_size} training and {dataset.test_size} test pictures, "
           f"{dataset.image_size} px; {dataset.gray_left_out} gray ones left out, "
           f"{len(dataset.unreadable)} unreadable ones skipped")
@@ -139,14 +139,14 @@ def _check_readable(dataset: data.Dataset, max_bad_share: float) -> None:
              + len(dataset.unreadable))
     if len(dataset.unreadable) > max_bad_share * count:
         path, reason = dataset.unreadable[0]
-        raise data.DatasetError(
+        raise datasets.DatasetError(
             f"at most {max_bad_share:.3g} of the pictures (--max_bad_share) may be unreadable. "
             f"Received: {len(dataset.unreadable)} of {count} in {dataset.name}, the first is "
             f"{path}: {reason}")
 
 
 def _write_beginning(
-    workdir: Path, config: config_lib.TrainConfig, dataset: data.Dataset
+    workdir: Path, config: config_lib.TrainConfig, dataset: datasets.Dataset
 ) -> None:
     """Writes what the folder says of a run from its first moment on."""
     (workdir / "checkpoints").mkdir(exist_ok=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from colorizer import config as config_lib
+from colorizer.settings import OptimizerConfig
 
 MIN_FACTOR = 1e-5  # of the first rate
 PLATEAU_TOLERANCE = 1e-3  # relative: a smaller fall of the L1 counts as none
@@ -21,7 +21,7 @@ class Decay:
     exponential decay.
     """
 
-    def __init__(self, config: config_lib.OptimizerConfig):
+    def __init__(self, config: OptimizerConfig):
         self._config = config
         self._best: float | None = None
         self._waited = 0

@@ -15,7 +15,7 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from colorizer import (
-    bad_steps, calibration, checkpoints, color, config as config_lib, data, devices, evaluation,
+    bad_steps, calibration, checkpoints, color, config as config_lib, datasets, devices, evaluation,
     inference, preemption, schedules, steps, summaries
 )
 from colorizer.errors import UserError
@@ -46,7 +46,7 @@ class Trainer:
     """
 
     def __init__(
-        self, config: config_lib.TrainConfig, dataset: data.Dataset,
+        self, config: config_lib.TrainConfig, dataset: datasets.Dataset,
         strategy: tf.distribute.Strategy, stop: preemption.StopSignals,
     ):
         self.config = config

@@ -7,6 +7,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 import pytest
 import tensorflow as tf
+import tensorflow_datasets as tfds
+
+from tests import tiny_sets  # noqa: F401, registers them
+from tests.colours import COLOURS, picture, write
 
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
@@ -25,3 +29,19 @@ def two_replicas():
 @pytest.fixture(autouse=True)
 def same_weights_every_time():
     keras.utils.set_random_seed(0)
+
+
+@pytest.fixture(scope="session")
+def tfds_dir(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tfds")
+    for name in ("tiny_photos/validated", "tiny_photos/solo", "tiny_numbers"):
+        tfds.builder(name, data_dir=folder).download_and_prepare()
+    return str(folder)
+
+
+@pytest.fixture(scope="session")
+def colour_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("colours")
+    for number, colour in enumerate(COLOURS):
+        write(folder / f"{number % 3}" / f"{number}.png", picture(colour, 20 + number % 7))
+    return folder

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from skimage import color as skcolor
 
-from colorizer import images, inference, networks, pictures, saved_models
+from colorizer import image_paths, inference, networks, pictures, saved_models
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +103,7 @@ def test_network_sees_its_own_scale(colorizer):
 def test_bad_pictures_do_not_stop_the_others(colorizer, tmp_path):
     Image.new("RGB", (20, 10), (90, 120, 80)).save(tmp_path / "good.png")
     (tmp_path / "bad.png").write_bytes(b"")
-    sources = images.expand_inputs([str(tmp_path)])
+    sources = image_paths.expand_inputs([str(tmp_path)])
     done, failures = inference.colorize_files(colorizer, sources, tmp_path / "o", overwrite=False)
     assert done == 1 and len(failures) == 1 and "bad.png" in failures[0]
     assert Image.open(tmp_path / "o" / "good.png").size == (20, 10)
@@ -112,7 +112,7 @@ def test_bad_pictures_do_not_stop_the_others(colorizer, tmp_path):
 def test_nothing_is_overwritten_unless_asked(colorizer, tmp_path):
     source = tmp_path / "a.png"
     Image.new("L", (8, 8), 100).save(source)
-    sources = images.expand_inputs([str(source)])
+    sources = image_paths.expand_inputs([str(source)])
     (tmp_path / "a.png").stat()
     output = tmp_path / "o"
     assert inference.colorize_files(colorizer, sources, output, overwrite=False) == (1, [])
@@ -130,7 +130,7 @@ def test_alpha_and_orientation_are_kept(colorizer, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # stored lying, to be turned a quarter
     Image.new("RGB", (30, 20), (50, 90, 130)).save(tmp_path / "turned.jpg", exif=exif)
-    sources = images.expand_inputs([str(tmp_path / "alpha.png"), str(tmp_path / "turned.jpg")])
+    sources = image_paths.expand_inputs([str(tmp_path / "alpha.png"), str(tmp_path / "turned.jpg")])
     assert inference.colorize_files(colorizer, sources, tmp_path / "o", overwrite=False) == (2, [])
     alpha = np.asarray(Image.open(tmp_path / "o" / "alpha.png"))[..., 3]
     np.testing.assert_array_equal(alpha, rgba[..., 3])

@@ -6,7 +6,8 @@ import math
 import pytest
 
 from colorizer import schedules
-from colorizer.config import OptimizerConfig, TrainConfig
+from colorizer.config import TrainConfig
+from colorizer.settings import OptimizerConfig
 
 
 def exponential(rate=0.1, steps=10_000):

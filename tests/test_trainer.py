@@ -7,7 +7,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.util import tensor_util
 
-from colorizer import checkpoints, config as config_lib, data, runs
+from colorizer import checkpoints, config as config_lib, datasets, runs
 from colorizer.errors import UserError
 
 TINY = dict(dataset="sample", width=2, batch_size=8, eval_examples=8, grid_examples=4, log_steps=2)
@@ -99,7 +99,7 @@ def test_weights_to_begin_with_that_are_not_there_leave_no_folder(run, tmp_path)
 
 
 def test_a_missing_data_set_leaves_no_folder(run, tmp_path):
-    with pytest.raises(data.DatasetError):
+    with pytest.raises(datasets.DatasetError):
         run(config(tmp_path / "run", dataset=str(tmp_path / "nowhere")))
     assert not (tmp_path / "run").exists()
 
