@@ -33,42 +33,18 @@ def main(argv):
                      "Training", values)
     flags_lib.parse(argv, values, __doc__)
 
-    import keras
-    import numpy as np
     import tensorflow_datasets as tfds
 
-    from colorizer import checkpoints, classifier
+    from colorizer import classifier
 
-    (pictures, labels), (test_pictures, test_labels) = (
+    train, test = (
         tfds.as_numpy(tfds.load("cifar10", split=split, data_dir=values.data_dir, batch_size=-1,
                                 as_supervised=True)) for split in ("train", "test"))
-    keras.utils.set_random_seed(values.seed)
-    model = classifier.build_classifier()
-    steps = len(pictures) // BATCH
-    total = values.epochs * steps
-    rate = keras.optimizers.schedules.CosineDecay(
-        PEAK_RATE / 20, round((1 - WARMUP) * total), warmup_target=PEAK_RATE,
-        warmup_steps=round(WARMUP * total))
-    model.compile(keras.optimizers.AdamW(rate, weight_decay=WEIGHT_DECAY),
-                  keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-                  metrics=["accuracy"])
-    rng = np.random.default_rng(values.seed)
     begin = time.perf_counter()
-    for epoch in range(values.epochs):
-        order = rng.permutation(len(pictures))[:steps * BATCH]
-        model.fit(augment(pictures[order], rng) / np.float32(255.0), labels[order],
-                  batch_size=BATCH, shuffle=False, verbose=0)
-        print(f"epoch {epoch + 1}: {time.perf_counter() - begin:.0f} s", flush=True)
+    model = train_model(*train, values.epochs, values.seed)
     seconds = time.perf_counter() - begin
-
     output = pathlib.Path(values.output or classifier.WEIGHTS)
-    output.parent.mkdir(exist_ok=True)
-    np.savez_compressed(
-        output, **{weight.path: weight.numpy().astype(np.float16) for weight in model.weights})
-    rounded = classifier.build_classifier()
-    checkpoints.load_weights(rounded, output)
-    logits = rounded.predict(test_pictures / np.float32(255.0), batch_size=500, verbose=0)
-    accuracy = float(np.mean(np.argmax(logits, axis=1) == test_labels))
+    accuracy = save_rounded(model, output, *test)
     record = {
         "task": "CIFAR-10 (Krizhevsky 2009), 50,000 training pictures",
         "command": "python benchmarks/train_classifier.py", "seed": values.seed,
@@ -80,6 +56,48 @@ def main(argv):
     }
     output.with_suffix(".json").write_text(json.dumps(record, indent=2) + "\n")
     print(f"test accuracy {accuracy:.4f}, {output.stat().st_size / 2**20:.2f} MiB: {output}")
+
+
+def train_model(pictures, labels, epochs, seed):
+    """Trains on uint8 [n, 32, 32, 3] and their classes; prints the seconds after each epoch."""
+    import keras
+    import numpy as np
+
+    from colorizer import classifier
+
+    keras.utils.set_random_seed(seed)
+    model = classifier.build_classifier()
+    steps = len(pictures) // BATCH
+    total = epochs * steps
+    rate = keras.optimizers.schedules.CosineDecay(
+        PEAK_RATE / 20, round((1 - WARMUP) * total), warmup_target=PEAK_RATE,
+        warmup_steps=round(WARMUP * total))
+    model.compile(keras.optimizers.AdamW(rate, weight_decay=WEIGHT_DECAY),
+                  keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+                  metrics=["accuracy"])
+    rng = np.random.default_rng(seed)
+    begin = time.perf_counter()
+    for epoch in range(epochs):
+        order = rng.permutation(len(pictures))[:steps * BATCH]
+        model.fit(augment(pictures[order], rng) / np.float32(255.0), labels[order],
+                  batch_size=BATCH, shuffle=False, verbose=0)
+        print(f"epoch {epoch + 1}: {time.perf_counter() - begin:.0f} s", flush=True)
+    return model
+
+
+def save_rounded(model, output, pictures, labels):
+    """Writes the weights in float16; returns the accuracy that these have on test pictures."""
+    import numpy as np
+
+    from colorizer import checkpoints, classifier
+
+    output.parent.mkdir(exist_ok=True)
+    np.savez_compressed(
+        output, **{weight.path: weight.numpy().astype(np.float16) for weight in model.weights})
+    rounded = classifier.build_classifier()
+    checkpoints.load_weights(rounded, output)
+    logits = rounded.predict(pictures / np.float32(255.0), batch_size=500, verbose=0)
+    return float(np.mean(np.argmax(logits, axis=1) == labels))
 
 
 def augment(pictures, rng):

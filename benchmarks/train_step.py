@@ -25,6 +25,7 @@ from colorizer import config as config_lib, flags as flags_lib
 # forward and backward; DESIGN: 1,418 million a step pair.
 MULTIPLY_ADDS = 1418e6
 MATRIX_SIZE = 2048
+PIPELINE_ELEMENTS = 100
 
 
 def main(argv):
@@ -34,8 +35,6 @@ def main(argv):
     flags_lib.parse(argv, values, __doc__)
     config = flags_lib.build_config(values, config_lib.TrainConfig())
 
-    import keras
-    import numpy as np
     import tensorflow as tf
 
     from colorizer import data, steps
@@ -44,46 +43,63 @@ def main(argv):
         config.data.dataset, data_dir=config.data.data_dir, image_size=config.data.image_size)
     config = config.resolve(dataset.image_size)
     strategy = tf.distribute.MirroredStrategy()
-    step = steps.TrainStep(config, strategy)
-    batch_size = config.optimizer.batch_size
     replicas = strategy.num_replicas_in_sync
-    pipeline = dataset.train_batches(batch_size // replicas, 0, replicas=replicas)
+    share = config.optimizer.batch_size // replicas
+    pipeline = dataset.train_batches(share, 0, replicas=replicas)
+    step = steps.TrainStep(config, strategy)
     batches = iter(strategy.distribute_datasets_from_function(lambda _: pipeline))
 
-    def one_step(index):
-        begin = time.perf_counter()
-        float(step(next(batches), tf.constant(index, tf.int64))["generator/loss"])
-        return time.perf_counter() - begin
+    def take_step(index):
+        return float(step(next(batches), tf.constant(index, tf.int64))["generator/loss"])
 
-    one_step(0)
+    take_step(0)
     first = time.perf_counter() - START
+    step_seconds, limit = time_steps(take_step, values.steps)
+    rate = config.optimizer.batch_size / step_seconds
+    report(config, rate, limit, first, share / time_element(pipeline))
+
+
+def time_steps(take_step, count):
+    """Median seconds of a step, and the multiply-adds per second of matrix products between."""
+    import numpy as np
+    import tensorflow as tf
+
     matrix = tf.random.normal((MATRIX_SIZE, MATRIX_SIZE))
     product = tf.function(lambda: tf.reduce_sum(matrix @ matrix))
     product()
     step_seconds, product_seconds = [], []
-    for index in range(values.steps):
-        step_seconds.append(one_step(index + 1))
-        begin = time.perf_counter()
-        float(product())
-        product_seconds.append(time.perf_counter() - begin)
+    for index in range(count):
+        step_seconds.append(seconds(lambda: take_step(index + 1)))
+        product_seconds.append(seconds(lambda: float(product())))
+    return np.median(step_seconds), MATRIX_SIZE**3 / np.median(product_seconds)
 
-    limit = MATRIX_SIZE**3 / np.median(product_seconds)
-    rate = batch_size / np.median(step_seconds)
-    scale = (config.model.width / 64) ** 2
-    alone = iter(pipeline)
-    next(alone)
+
+def time_element(pipeline):
+    """Mean seconds that the pipeline alone takes for an element."""
+    elements = iter(pipeline)
+    next(elements)
+    return seconds(lambda: [next(elements) for _ in range(PIPELINE_ELEMENTS)]) / PIPELINE_ELEMENTS
+
+
+def seconds(function):
     begin = time.perf_counter()
-    for _ in range(100):
-        next(alone)
-    pipeline_rate = 100 * batch_size / replicas / (time.perf_counter() - begin)
+    function()
+    return time.perf_counter() - begin
+
+
+def report(config, rate, limit, first, pipeline_rate):
+    import keras
+    import tensorflow as tf
+
+    size, width = config.data.image_size, config.model.width
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, TensorFlow "
           f"{tf.__version__}, Keras {keras.__version__}, Python {platform.python_version()}")
-    print(f"{'train step':34s}{rate:10.1f} pictures/s (batch {batch_size}, width "
-          f"{config.model.width}, {config.data.image_size} px, {config.optimizer.precision})")
-    if config.data.image_size == 32:
-        share = rate * MULTIPLY_ADDS * scale / limit
-        print(f"{'share of the matrix-product limit':34s}{share:10.0%} of {limit / 1e9:.0f} G "
+    print(f"{'train step':34s}{rate:10.1f} pictures/s (batch {config.optimizer.batch_size}, width "
+          f"{width}, {size} px, {config.optimizer.precision})")
+    if size == 32:
+        reached = rate * MULTIPLY_ADDS * (width / 64) ** 2 / limit
+        print(f"{'share of the matrix-product limit':34s}{reached:10.0%} of {limit / 1e9:.0f} G "
               "multiply-adds/s")
     print(f"{'start to the first finished step':34s}{first:10.1f} s")
     print(f"{'input pipeline alone':34s}{pipeline_rate:10.0f} pictures/s, "
