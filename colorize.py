@@ -36,15 +36,15 @@ def main(argv: list[str]) -> int:
     patterns = flags_lib.parse(argv, values, USAGE)
     combinations = controls.parse_targets({name: values[name].value for name in controls.NAMES})
     model = saved_models.default_name() if values.model is None else values.model
-    saved_models.read_settings(saved_models.find(model))
+    trained = saved_models.read_settings(saved_models.find(model)).controls
+    for targets in combinations:
+        controls.check(targets, trained.askable(), trained.desired())
     sources = image_paths.expand_inputs(patterns)
     from colorizer import data, inference  # TensorFlow, only once the flags are right
 
     sources = sources or image_paths.expand_inputs([str(path) for path in data.sample_paths()])
     colorizer = inference.Colorizer.load(model)
-    for targets in combinations:
-        colorizer.check(targets)
-    warning = controls.contradiction(combinations[0])
+    warning = next(filter(None, map(controls.contradiction, combinations)), None)
     if warning:
         print(f"warning: {warning}", file=sys.stderr)
     done, failures = inference.colorize_files(

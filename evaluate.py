@@ -16,7 +16,7 @@ USAGE = """Measures models on test pictures, always beside the gray baseline.
   python evaluate.py --turing_test --workdir=runs/cifar10
 
 One model: writes results.json, results.csv and results.png (best, median, worst pictures); for a
-conditional model also its calibration, asked against achieved: calibration.json, .csv and .png.
+model with targets also its calibration, asked against achieved: calibration.json, .csv and .png.
 Several: results.json, results.csv and compare.png (original, gray, each model). A visual Turing
 test asks which of two pictures is real and writes turing.json."""
 RUN, DATA, CALIBRATION, TURING = "Run", "Data", "Calibration", "Visual Turing test"
@@ -29,7 +29,7 @@ FLAGS = (  # group, name, default, kind, help
     (DATA, "dataset", None, "str", "whose test pictures (default: what the run was trained on)"),
     (DATA, "data_dir", None, "str", "folder of TensorFlow Datasets' data (default: the run's)"),
     (DATA, "examples", None, "int", "test pictures to measure (default: all)"),
-    (CALIBRATION, "rival", None, "str", "folder of an unconditional run whose colours, moved to "
+    (CALIBRATION, "rival", None, "str", "an unconditional run or model whose colours, moved to "
      "each target by formula, are compared with (default: this model's own natural colours)"),
     (CALIBRATION, "calibration_examples", 200, "int", "test pictures for it"),
     (TURING, "turing_test", False, "bool", "show real and colorized pictures side by side, in a "
@@ -62,7 +62,7 @@ def main(argv: list[str]) -> None:
     folders = [name for text in values.compare or [] for name in text.split(",") if name] + rest
     runs = workdirs.read_runs(folders if several else [values.workdir], values.dataset)
     if values.rival:
-        config_lib.read_config(Path(values.rival))
+        workdirs.check_rival(values.rival, runs[0])
     folder = Path(values.output or runs[0].results_folder("compare" if several else "results"))
     from colorizer import reports  # TensorFlow is imported only once the flags are right.
 

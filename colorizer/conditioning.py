@@ -1,36 +1,44 @@
 """Targets of a batch: how they are drawn in training, encoded for the networks, and missed.
 
-A target vector is `values` and `asked`, float [batch, controls] each, in the order of
-`controls.CONTROLS`; `asked` is 1 where the control is asked for, else 0.
+A target vector is `values` and `asked`, float [batch, controls] each, in the order of the controls
+that the model obeys (`ControlsConfig.obeyed`); `asked` is 1 where one is asked for, else 0.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any, Mapping, NamedTuple
+from typing import Any, Mapping, NamedTuple, Sequence
 
 from keras import ops
 import numpy as np
 
-from colorizer import color, controls, statistics
+from colorizer import color, statistics
+from colorizer.controls import Control
 from colorizer.settings import ControlsConfig
 
-CONDITION_SIZE = sum(3 if control.circular else 2 for control in controls.CONTROLS)
-DRAWS = 1 + 2 * len(controls.CONTROLS)  # uniform numbers that the targets of a picture need
-ASKED_SHARE = 0.3  # of the controls, for a picture with targets
+ASKED_SHARE = 0.3  # of the controls, for a picture with targets; at least one
 # Edits are drawn a little beyond amount 1; there a control asked for alone is asked for its end of
 # the range, so that a model learns what to do with targets that the original cannot be moved to.
 LARGEST_DRAW = 1.15
-_EDITS = np.array([control.edit for control in controls.CONTROLS], "float32")
-_CIRCULAR = np.array([control.circular for control in controls.CONTROLS])
+
+
+def condition_size(obeyed: Sequence[Control]) -> int:
+    """Length of the control vector."""
+    return sum(3 if control.circular else 2 for control in obeyed)
+
+
+def draws(obeyed: Sequence[Control]) -> int:
+    """How many uniform numbers the targets of a picture need."""
+    return 1 + 2 * len(obeyed)
 
 
 def condition_sizes(settings: ControlsConfig) -> tuple[int, int]:
     """Lengths of the control vectors that the generator and the discriminator take; 0 for none."""
     if not settings.conditional:
         return 0, 0
-    return (CONDITION_SIZE * (settings.condition != "discriminator"),
-            CONDITION_SIZE * (settings.condition != "generator"))
+    size = condition_size(settings.obeyed())
+    return (size * (settings.condition != "discriminator"),
+            size * (settings.condition != "generator"))
 
 
 class Targets(NamedTuple):
@@ -40,21 +48,24 @@ class Targets(NamedTuple):
     asked: Any
 
 
-def fixed_targets(wanted: Mapping[str, float | None], batch: int) -> Targets:
+def fixed_targets(
+    obeyed: Sequence[Control], wanted: Mapping[str, float | None], batch: int
+) -> Targets:
     """The same targets for every picture.
 
     Args:
+        obeyed: the controls of the target vector.
         wanted: control -> target in [0, 1]; absent or None for what is not asked for.
         batch: number of pictures.
     """
-    values = [wanted.get(name) for name in controls.NAMES]
+    values = [wanted.get(control.name) for control in obeyed]
     row = np.array([0.0 if value is None else value for value in values], "float32")
     asked = np.array([value is not None for value in values], "float32")
     return Targets(*(ops.tile(ops.convert_to_tensor(part[None]), (batch, 1))
                      for part in (row, asked)))
 
 
-def draw_targets(lab, uniform, unconditional_share: float):
+def draw_targets(obeyed: Sequence[Control], lab, uniform, unconditional_share: float):
     """Draws an edit for each real picture and asks for some of what it leads to.
 
     The statistics of the edited picture are the targets, so that any subset of them can be
@@ -62,34 +73,38 @@ def draw_targets(lab, uniform, unconditional_share: float):
     not contradict each other.
 
     Args:
+        obeyed: the controls to choose from, at least one a picture.
         lab: float [batch, h, w, 3], the originals.
-        uniform: float [batch, DRAWS] in [0, 1).
+        uniform: float [batch, draws(obeyed)] in [0, 1).
         unconditional_share: share of the pictures without a target, which stay as they are.
 
     Returns:
         (RGB float [batch, h, w, 3] in [0, 1] of the edited pictures, `Targets`).
     """
-    count = len(controls.CONTROLS)
+    count = len(obeyed)
     conditional = uniform[:, :1] >= unconditional_share
-    asked = ops.cast(
-        ops.logical_and(conditional, uniform[:, 1:1 + count] < ASKED_SHARE), "float32")
+    chances = uniform[:, 1:1 + count]
+    share = ops.maximum(ASKED_SHARE, ops.min(chances, axis=1, keepdims=True))
+    asked = ops.cast(ops.logical_and(conditional, chances <= share), "float32")
     amounts = LARGEST_DRAW * (2.0 * uniform[:, 1 + count:] - 1.0)
-    rgb = statistics.apply_edit(lab, ops.matmul(asked * amounts, _EDITS))
-    values = ops.stack([statistics.measure(control, rgb) for control in controls.CONTROLS], axis=1)
-    alone = ops.logical_and(ops.sum(asked, axis=1, keepdims=True) == 1.0, ~_CIRCULAR)
+    edits = np.array([control.edit for control in obeyed], "float32")
+    rgb = statistics.apply_edit(lab, ops.matmul(asked * amounts, edits))
+    values = ops.stack([statistics.measure(control, rgb) for control in obeyed], axis=1)
+    alone = ops.logical_and(ops.sum(asked, axis=1, keepdims=True) == 1.0,
+                            ~np.array([control.circular for control in obeyed]))
     values = ops.where(ops.logical_and(alone, amounts > 1.0), 1.0, values)
     values = ops.where(ops.logical_and(alone, amounts < -1.0), 0.0, values)
     return rgb, Targets(values, asked)
 
 
-def encode(targets: Targets):
-    """The control vector: each value, in [-1, 1], times whether it is asked for; and whether.
+def encode(obeyed: Sequence[Control], targets: Targets):
+    """The control vector: of each value 2 v - 1, times whether it is asked for; and whether.
 
     Returns:
-        float [batch, CONDITION_SIZE]; a circular value is given as its cosine and sine.
+        float [batch, condition_size(obeyed)]; a circular value is given as its cosine and sine.
     """
     parts = []
-    for index, control in enumerate(controls.CONTROLS):
+    for index, control in enumerate(obeyed):
         value, asked = targets.values[:, index], targets.asked[:, index]
         if control.circular:
             angle = 2.0 * math.pi * value
@@ -100,29 +115,37 @@ def encode(targets: Targets):
     return ops.stack(parts, axis=1)
 
 
-def control_losses(l_scaled, ab_scaled, targets: Targets, names, hue_mean: str = "circular"):
+def control_losses(
+    obeyed: Sequence[Control], l_scaled, ab_scaled, targets: Targets, names: Sequence[str],
+    hue_mean: str = "circular",
+):
     """How far a picture is from its targets, or from what its lightness allows of them.
 
     Args:
+        obeyed: the controls of the target vector.
         l_scaled: float [batch, h, w, 1] in [-1, 1].
         ab_scaled: float [batch, h, w, 2] in [-1, 1], measured after mapping into the gamut.
         targets: what is asked for.
         names: the controls to measure.
-        hue_mean: "circular", or "linear" for the published term.
+        hue_mean: "circular", or "linear" for the published term, mean and distance.
 
     Returns:
         Name -> float [batch], |statistic - target| (circular where the control is), 0 where it is
-        not asked for. A target beyond the reach of any ab counts as the nearest within.
+        not asked for. A target beyond the reach of any ab, where that is known, counts as the
+        nearest within.
     """
     lab = color.join_scaled(l_scaled, ab_scaled)
     rgb = color.lab_to_rgb(color.to_gamut(lab))
     losses = {}
-    for index, control in enumerate(controls.CONTROLS):
+    for index, control in enumerate(obeyed):
         if control.name not in names:
             continue
-        linear_hue = control.name == "hue" and hue_mean == "linear"
-        value = statistics.linear_hue(rgb) if linear_hue else statistics.measure(control, rgb)
-        lowest, highest = statistics.reach(control, lab[..., 0])
-        aim = ops.clip(targets.values[:, index], lowest, highest)
-        losses[control.name] = targets.asked[:, index] * statistics.distance(control, value, aim)
+        aim = targets.values[:, index]
+        if control.per_pixel:
+            aim = ops.clip(aim, *statistics.reach(control, lab[..., 0]))
+        if control.name == "hue" and hue_mean == "linear":
+            missed = ops.abs(statistics.linear_hue(rgb) - aim)
+        else:
+            missed = statistics.distance(control, statistics.measure(control, rgb), aim)
+        losses[control.name] = targets.asked[:, index] * missed
     return losses

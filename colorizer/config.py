@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from colorizer import controls
 from colorizer.settings import (
     ConfigError, ControlsConfig, DataConfig, ModelConfig, ObjectiveConfig, OptimizerConfig,
     RunConfig, check, check_kind
@@ -53,16 +54,30 @@ class TrainConfig:
         if self.optimizer.lr_decay == "exponential" and not self.optimizer.lr_decay_steps:
             raise ConfigError(
                 "lr_decay=exponential needs `lr_decay_steps`. Received: lr_decay_steps=None")
-        desired = self.controls.desired()
-        if self.controls.conditional and desired:
-            raise ConfigError(
-                "a conditional model is given its targets when it colours, a fixed one when it is "
-                f"trained: not both. Received: conditional=True, {', '.join(desired)}")
+        self._check_controls(self.controls.desired())
         if self.objective.adversarial_weight == 0 and self.objective.l1_weight == 0:
             raise ConfigError(
                 "one of `adversarial_weight` and `l1_weight` must be above 0. Received: both 0")
         if self.model.attention_resolution is not None and size is not None:
             self._check_attention(size, self.model.attention_resolution)
+
+    def _check_controls(self, desired: dict[str, float]) -> None:
+        self.controls.obeyed()
+        received = ", ".join(f"desired_{name}={value:g}" for name, value in desired.items())
+        if self.controls.conditional and desired:
+            raise ConfigError(
+                "a conditional model is given its targets when it colours, a fixed one when it is "
+                f"trained: not both. Received: conditional=True, {received}")
+        if self.controls.conditional and self.controls.hue_mean == "linear":
+            raise ConfigError("`hue_mean` must be circular for a conditional model, whose targets "
+                              "are. Received: conditional=True, hue_mean=linear")
+        if self.controls.controls and not self.controls.conditional:
+            raise ConfigError("`controls` says what a conditional model obeys. Received: "
+                              f"conditional=False, controls={self.controls.controls}")
+        unweighted = [name for name in desired if self.controls.weights()[name] == 0]
+        if unweighted:
+            raise ConfigError("a control with a fixed target must have a weight above 0. Received: "
+                              f"{received}, {unweighted[0]}_weight=0")
 
     def _check_attention(self, size: int, side: int) -> None:
         largest = size // 2 if self.model.attention_in == "both" else size
@@ -107,6 +122,7 @@ class TrainConfig:
             "epochs": 30 if sample else 200 if small else 10,
             "lr": 1e-3 if sample else 2e-4,
             "lr_decay": decay,
+            "controls": ",".join(controls.NAMES) if self.controls.conditional else None,
             "ema_decay": 0.99 if sample else 0.0,
         }
         missing = {

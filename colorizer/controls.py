@@ -11,7 +11,7 @@ raises its statistic; edits of several controls add up.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 import itertools
 import math
@@ -71,6 +71,19 @@ class ControlError(UserError):
     """A target breaks its rule, or the model cannot be given one."""
 
 
+def select(names: Sequence[str]) -> tuple[Control, ...]:
+    """The entries of that name, in that order.
+
+    Raises:
+        ControlError: there is no such control, or one is named twice.
+    """
+    table = {control.name: control for control in CONTROLS}
+    if not names or set(names) - set(table) or len(set(names)) < len(names):
+        raise ControlError(f"`controls` must name some of {', '.join(NAMES)}, each once. "
+                           f"Received: controls={','.join(names)}")
+    return tuple(table[name] for name in names)
+
+
 def parse_targets(texts: Mapping[str, str | None]) -> list[dict[str, float]]:
     """Reads targets as typed: one number each, or several with commas for a contact sheet.
 
@@ -97,6 +110,39 @@ def _parse_target(name: str, text: str) -> float:
     if not 0.0 <= value <= 1.0:
         raise ControlError(f"`{name}` must be a number in [0, 1]. Received: {name}={text}")
     return value
+
+
+def check(
+    targets: Mapping[str, float | None], obeyed: Sequence[Control], fixed: Mapping[str, float]
+) -> None:
+    """Refuses targets that a model cannot be given.
+
+    Args:
+        targets: control -> target; None for what is not asked for.
+        obeyed: what the model was trained to obey; nothing if it is not conditional.
+        fixed: the targets it was trained to without being given them.
+
+    Raises:
+        ControlError: an unknown control, a target out of range, or one the model does not obey.
+    """
+    for name, value in targets.items():
+        if name not in NAMES:
+            raise ControlError(f"a control must be one of {', '.join(NAMES)}. "
+                               f"Received: {name}={value}")
+        if value is not None and not 0.0 <= value <= 1.0:
+            raise ControlError(f"`{name}` must be in [0, 1]. Received: {name}={value}")
+    known = [control.name for control in obeyed]
+    asked = [f"{name}={value:g}" for name, value in targets.items()
+             if value is not None and name not in known]
+    if asked and known:
+        raise ControlError(f"this model obeys {', '.join(known)} alone. "
+                           f"Received: {', '.join(asked)}")
+    if asked:
+        trained = ", ".join(f"{name}={value:g}" for name, value in fixed.items())
+        raise ControlError(
+            f"this model {f'was trained for {trained} alone' if trained else 'knows no targets'}: "
+            "train one with --conditional, whose generator sees them, to choose them when it "
+            f"colours. Received: {', '.join(asked)}")
 
 
 def contradiction(targets: Mapping[str, float | None]) -> str | None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from colorizer import color, controls, statistics
 
-STEPS = 0.5 ** np.arange(13, dtype="float32")  # of an amount: up to 2 either way, to 1e-4
+STEPS = 0.5 ** np.arange(13, dtype="float32")  # of an amount: up to 2 either way, to 2.4e-4
 REPEATS = 2  # of each step if several controls are asked for: each moves the others a little
 # Statistic by amount; an edit that gains less is not made, but for one towards gray. Else a target
 # beyond the gamut would be followed to where the last differences between colours are torn apart.

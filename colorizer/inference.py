@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any, Callable, Mapping, Sequence, overload
 
@@ -19,7 +20,6 @@ from colorizer import (
     checkpoints, color, conditioning, controls, correction, grids, image_paths, images, networks,
     pictures as pictures_lib, saved_models, upsampling
 )
-from colorizer.controls import ControlError
 
 SHEET_CELL = 512  # pixels of the longer side of a picture in a contact sheet
 MAX_ASPECT = 8  # a longer side than this many short ones is squeezed for the network
@@ -38,7 +38,7 @@ _luma = _graph(color.rgb_to_luma_scaled, 3)
 _to_rgb8 = _graph(color.scaled_lab_to_rgb8, 1, 2)
 
 
-@tf.function
+@functools.partial(tf.function, reduce_retracing=True)
 def _meet_targets(l_scaled, ab_scaled, targets):
     rgb = correction.meet_targets(color.join_scaled(l_scaled, ab_scaled), targets)
     return color.split_scaled(color.rgb_to_lab(rgb))[1]
@@ -48,24 +48,27 @@ class Colorizer:
     """A generator and the way from a picture to its colours and back.
 
     Args:
-        generator: as from `networks.build_generator(..., fixed_size=False)`; one with two inputs
-            obeys targets, one with three output channels predicts the lightness, too.
+        generator: as from `networks.build_generator(..., fixed_size=False)`; one with three output
+            channels predicts the lightness, too.
         image_size: the side in pixels that it was trained at.
         fixed: the targets that a model without the second input was trained for.
         halvings: as it was built with.
         luma: whether it was trained to see luma, not lightness.
+        obeyed: the controls of its second input, in their order; without such an input, none.
     """
 
     def __init__(
         self, generator: keras.Model, image_size: int, fixed: Mapping[str, float] | None = None,
         *, halvings: int | None = None, luma: bool = False,
+        obeyed: Sequence[controls.Control] = (),
     ):
         self.generator = generator
         self.image_size = image_size
         self.multiple = networks.size_multiple(image_size, halvings)
-        self.conditional = len(generator.inputs) == 2
+        self.conditional = bool(obeyed)
         self.fixed = dict(fixed or {})
         self.luma = luma
+        self.obeyed = tuple(obeyed)
         self._predict = tf.function(
             lambda *inputs: generator(inputs if len(inputs) > 1 else inputs[0], training=False),
             reduce_retracing=True)
@@ -90,7 +93,8 @@ class Colorizer:
             **config.model.generator_options())
         checkpoints.load_weights(generator, weights_file(folder))
         return cls(generator, config.data.image_size, config.controls.desired(),
-                   halvings=config.model.halvings, luma=config.model.input_channel == "luma")
+                   halvings=config.model.halvings, luma=config.model.input_channel == "luma",
+                   obeyed=config.controls.askable())
 
     @overload
     def __call__(self, picture: np.ndarray, **targets: float | None) -> np.ndarray: ...
@@ -124,20 +128,28 @@ class Colorizer:
             return [self._colorize_in_shares(*batch, targets) for batch in batches]
         return self._colorize_in_shares(*pictures_lib.as_batch(picture), targets)
 
-    def colorize_rgb8(self, rgb8: np.ndarray, **targets: float | None) -> np.ndarray:
-        """As a call, for uint8 [batch, h, w, 3]."""
-        return self(rgb8, **targets)
+    def colorize_rgb8(
+        self, rgb8: np.ndarray, *, corrected: bool = True, **targets: float | None
+    ) -> np.ndarray:
+        """As a call, for uint8 [batch, h, w, 3]; not corrected, as near the targets as the network
+        gets alone.
+        """
+        self.check(targets)
+        return self._colorize_in_shares(*pictures_lib.as_batch(rgb8), targets, corrected)
 
     def _colorize_in_shares(
-        self, batch: np.ndarray, one: bool, targets: Mapping[str, float | None]
+        self, batch: np.ndarray, one: bool, targets: Mapping[str, float | None],
+        corrected: bool = True,
     ) -> np.ndarray:
         height, width = self.working_size(*batch.shape[1:3])
         share = max(1, NETWORK_PIXELS // (height * width))
-        result = np.concatenate([self._colorize(batch[start:start + share], targets)
+        result = np.concatenate([self._colorize(batch[start:start + share], targets, corrected)
                                  for start in range(0, len(batch), share)])
         return result[0] if one else result
 
-    def _colorize(self, batch: np.ndarray, targets: Mapping[str, float | None]) -> np.ndarray:
+    def _colorize(
+        self, batch: np.ndarray, targets: Mapping[str, float | None], corrected: bool
+    ) -> np.ndarray:
         """Colours [n, h, w, 1 or 3] as from `pictures.as_batch`: uint8 [n, h, w, 3]."""
         size = batch.shape[1:3]
         l_scaled = _by_rows(lambda _, band: _lightness(pictures_lib.unit_rgb(band)), batch)
@@ -147,14 +159,15 @@ class Colorizer:
             inputs = [self._shrink(
                 _by_rows(lambda _, band: _luma(pictures_lib.unit_rgb(band)), batch))]
         if self.conditional:
-            inputs.append(conditioning.encode(conditioning.fixed_targets(targets, len(batch))))
+            wanted = conditioning.fixed_targets(self.obeyed, targets, len(batch))
+            inputs.append(conditioning.encode(self.obeyed, wanted))
         output = self._predict(*inputs)
         if output.shape[-1] == 3:
             l_scaled = _predicted_lightness(output[..., :1], l_scaled)
         ab_scaled = upsampling.smooth_flat(small, output[..., -2:])
         asked = {name: tf.constant(value, tf.float32)
                  for name, value in targets.items() if value is not None}
-        if asked:
+        if asked and corrected:
             ab_scaled = _meet_targets(small, ab_scaled, asked)
         upsampler = upsampling.Upsampler(small, ab_scaled, size)
         return _by_rows(
@@ -170,19 +183,7 @@ class Colorizer:
         Raises:
             ControlError: an unknown control, a target out of range, or a model that knows none.
         """
-        for name, value in targets.items():
-            if name not in controls.NAMES:
-                raise ControlError(f"a control must be one of {', '.join(controls.NAMES)}. "
-                                   f"Received: {name}={value}")
-            if value is not None and not 0.0 <= value <= 1.0:
-                raise ControlError(f"`{name}` must be in [0, 1]. Received: {name}={value}")
-        asked = {name: value for name, value in targets.items() if value is not None}
-        if asked and not self.conditional:
-            known = ", ".join(f"{name}={value:g}" for name, value in self.fixed.items())
-            raise ControlError(
-                f"this model {f'was trained for {known} alone' if known else 'knows no targets'}: "
-                "train one with --conditional to choose them when it colours. Received: "
-                + ", ".join(f"{name}={value:g}" for name, value in asked.items()))
+        controls.check(targets, self.obeyed, self.fixed)
 
     def working_size(self, height: int, width: int) -> tuple[int, int]:
         """The size the network sees: short side as trained, both sides a multiple it can take."""

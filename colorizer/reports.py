@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
+import functools
 import io
 from pathlib import Path
 import sys
 
 import numpy as np
 
-from colorizer import calibration, data, datasets, display, evaluation, inference, turing
+from colorizer import (
+    calibration, controls, curves as curves_lib, data, datasets, display, evaluation, inference,
+    turing
+)
 from colorizer.workdirs import Run
 
 BATCH = 100
@@ -19,7 +23,7 @@ def measure(
     run: Run, output: Path, *, data_dir: str | None, examples: int | None,
     calibration_examples: int, rival: str | None,
 ) -> None:
-    """Prints and writes the table of a model and, if it is conditional, its calibration.
+    """Prints and writes the table of a model and, if it was trained to targets, its calibration.
 
     Args:
         run: the run, as from `workdirs.read_runs`.
@@ -28,7 +32,7 @@ def measure(
         data_dir: where TensorFlow Datasets keeps its data; by default what the run says.
         examples: test pictures to measure, all by default.
         calibration_examples: test pictures of the calibration.
-        rival: folder of the unconditional run that the calibration compares with.
+        rival: the run or model, without targets, that the calibration compares with.
 
     Raises:
         UserError: no checkpoint that can be loaded, or the pictures cannot be had.
@@ -43,13 +47,27 @@ def measure(
     evaluation.write_ranked_grid(
         output / "results.png", colorizer.colorize_rgb8, dataset.test_batches(BATCH, examples),
         result.delta_e[evaluation.MODEL])
-    if colorizer.conditional:
-        curves = calibration.calibrate(
-            colorizer.colorize_rgb8, dataset.test_batches(BATCH, calibration_examples),
-            rival=rival_colors)
+    if colorizer.conditional or colorizer.fixed:
+        curves = _calibrate(
+            colorizer, dataset.test_batches(BATCH, calibration_examples), rival_colors)
         print(curves.text())
         written += curves.write(output)
     print("written:", *written, output / "results.png")
+
+
+def _calibrate(
+    colorizer: inference.Colorizer, batches: Iterable[np.ndarray],
+    rival: Callable[[np.ndarray], np.ndarray] | None,
+) -> curves_lib.Calibration:
+    """Of a conditional model, what it gives for every target; of a fixed one, for its own."""
+    if colorizer.conditional:
+        return calibration.calibrate(
+            colorizer.colorize_rgb8, batches, controls=colorizer.obeyed, rival=rival,
+            network=functools.partial(colorizer.colorize_rgb8, corrected=False))
+    return calibration.calibrate(
+        lambda rgb8, **targets: colorizer.colorize_rgb8(rgb8), batches,
+        controls=controls.select(list(colorizer.fixed)), rival=rival,
+        targets={name: [target] for name, target in colorizer.fixed.items()})
 
 
 def compare(

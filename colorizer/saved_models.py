@@ -14,7 +14,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from colorizer import config as config_lib, controls
+from colorizer import config as config_lib
 from colorizer.errors import UserError
 
 SHIPPED = Path(__file__).parent / "models"
@@ -105,9 +105,8 @@ def checked_weights(folder: Path) -> Path:
 
 def architecture(config: config_lib.TrainConfig) -> dict[str, Any]:
     """What the arrays of a generator depend on, as JSON values; the order of controls counts."""
-    conditioned = config.controls.conditional and config.controls.condition != "discriminator"
     return {"image_size": config.data.image_size, **dataclasses.asdict(config.model),
-            "controls": list(controls.NAMES) if conditioned else []}
+            "controls": [control.name for control in config.controls.askable()]}
 
 
 def describe(config: config_lib.TrainConfig, weights: Path, step: int) -> dict[str, Any]:

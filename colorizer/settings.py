@@ -13,6 +13,7 @@ import math
 from typing import Any
 
 from colorizer import controls
+from colorizer.controls import Control
 from colorizer.errors import UserError
 
 
@@ -133,10 +134,14 @@ class _ControlsBase:
     conditional: bool = setting(
         False, "train one model that obeys any target given when it colours")
     condition: str = setting(
-        "both", "which networks of a conditional model see the control vector",
+        "both", "which networks of a conditional model see the control vector; one whose generator "
+        "does not see it cannot be asked for anything",
         choices=("generator", "discriminator", "both"))
+    controls: str | None = setting(
+        None, "what a conditional model obeys, separated by commas (default: every control)")
     unconditional_share: float = setting(
-        0.25, "share of the training pictures with no target, so that natural colouring is kept",
+        0.25, "share of the training pictures with no target, so that natural colouring is kept; "
+        "each of the others is asked for at least one control",
         low=0, high=1)
     l1_target: str = setting(
         "retargeted", "what a conditional model's L1 compares with: the original moved to the "
@@ -144,6 +149,15 @@ class _ControlsBase:
     hue_mean: str = setting(
         "circular", "how the hue of a picture is averaged: circular, weighted by chroma; linear "
         "is the published term, which breaks at the wrap", choices=("circular", "linear"))
+
+    def obeyed(self) -> tuple[Control, ...]:
+        """What a conditional model is trained to obey, in the order of its control vector."""
+        return controls.select((self.controls or ",".join(controls.NAMES)).split(","))
+
+    def askable(self) -> tuple[Control, ...]:
+        """The same, if the generator is given the control vector: what it can be asked for."""
+        seen = self.conditional and self.condition != "discriminator"
+        return self.obeyed() if seen else ()
 
     def desired(self) -> dict[str, float]:
         """The fixed targets that were asked for, by control."""

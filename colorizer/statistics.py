@@ -278,7 +278,7 @@ def _l_bin(l_star, namespace):
 
 
 def _reach_table(control: controls.Control) -> tuple[np.ndarray, np.ndarray]:
-    """The extremes of one pixel's statistic at each L*: float32 [201] twice.
+    """The extremes of one pixel's statistic at each L*: float32 [100 * L_BINS + 3] twice.
 
     They lie on the faces of the RGB cube or at the grays.
     """

@@ -72,6 +72,7 @@ class TrainStep:
             ) if objective.perceptual_weight > 0 else None
         self._dropouts = [layer for layer in self.generator.layers
                           if isinstance(layer, keras.layers.Dropout)]
+        self._obeyed = config.controls.obeyed()
         self._turns = _turns(config)
         self._differentiate = self._differentiate_replica
         if config.optimizer.jit_compile:  # not the update, which waits for other replicas
@@ -206,22 +207,24 @@ class TrainStep:
         settings = self.config.controls
         batch = self.config.optimizer.batch_size // self.replicas
         if not settings.conditional:
-            targets = conditioning.fixed_targets(settings.desired(), batch)
+            targets = conditioning.fixed_targets(self._obeyed, settings.desired(), batch)
             return Examples(gray, l_scaled, ab_real, ab_real, targets, None)
         # All replicas draw for the whole batch and take their share: as one replica would.
+        draws = conditioning.draws(self._obeyed)
         uniform = tf.random.stateless_uniform(
-            [batch * self.replicas, conditioning.DRAWS],
+            [batch * self.replicas, draws],
             tf.stack([tf.constant(self.config.run.seed, tf.int64), step]))
-        uniform = tf.slice(uniform, [_replica() * batch, 0], [batch, conditioning.DRAWS])
+        uniform = tf.slice(uniform, [_replica() * batch, 0], [batch, draws])
         ab_moved, targets = self._draw_targets(lab, uniform)
         ab_l1 = ab_moved if settings.l1_target == "retargeted" else ab_real
         return Examples(
-            gray, l_scaled, ab_moved, ab_l1, targets, conditioning.encode(targets))
+            gray, l_scaled, ab_moved, ab_l1, targets,
+            conditioning.encode(self._obeyed, targets))
 
     def _edit_originals(self, lab, uniform):
         """The edited pictures' ab, scaled, and the targets that they answer."""
         rgb, targets = conditioning.draw_targets(
-            lab, uniform, self.config.controls.unconditional_share)
+            self._obeyed, lab, uniform, self.config.controls.unconditional_share)
         return color.split_scaled(color.rgb_to_lab(rgb))[1], targets
 
     def _inputs(self, model: keras.Model, pictures: list, examples: Examples):
@@ -274,13 +277,15 @@ class TrainStep:
     def _measure_misses(self, l_scaled, ab_scaled, targets: conditioning.Targets):
         """How far a picture is from each target that has a loss."""
         return conditioning.control_losses(
-            l_scaled, ab_scaled, targets, self._controlled, self.config.controls.hue_mean)
+            self._obeyed, l_scaled, ab_scaled, targets, self._controlled,
+            self.config.controls.hue_mean)
 
     @property
     def _controlled(self) -> list[str]:
         """The controls that have a loss."""
         settings = self.config.controls
-        names = settings.weights() if settings.conditional else settings.desired()
+        names = ([control.name for control in self._obeyed] if settings.conditional
+                 else settings.desired())
         return [name for name in names if settings.weights()[name] > 0]
 
     def _weigh(self, terms):

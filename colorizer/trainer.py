@@ -68,7 +68,8 @@ class Trainer:
             lambda: self.train_step.colouring_model, config.run.keep_checkpoints)
         self.colorizer = inference.Colorizer(
             self.train_step.colouring_model, config.data.image_size, config.controls.desired(),
-            halvings=config.model.halvings, luma=config.model.input_channel == "luma")
+            halvings=config.model.halvings, luma=config.model.input_channel == "luma",
+            obeyed=config.controls.askable())
         self.summaries: summaries.Summaries | None = None
 
     def resume(self) -> bool:
@@ -207,17 +208,21 @@ class Trainer:
         return result
 
     def _colorize(self, rgb8: np.ndarray, **targets: float | None) -> np.ndarray:
-        """Colours test pictures, unless the run is to stop: an evaluation can take minutes."""
+        """Colours test pictures as the network does alone, which is what a run can improve.
+
+        Unless the run is to stop: an evaluation can take minutes.
+        """
         if self.stop.received and self.workers.count == 1:
             raise Stopped
-        return self.colorizer.colorize_rgb8(rgb8, **targets)
+        return self.colorizer.colorize_rgb8(rgb8, corrected=False, **targets)
 
     def _calibrate(self) -> None:
         """Writes what a conditional model gives for a few targets of each control."""
         assert self.summaries
         result = calibration.calibrate(
             self._colorize, self.dataset.test_batches(EVAL_BATCH, CALIBRATION_EXAMPLES),
-            targets=CALIBRATION_TARGETS)
+            controls=self.colorizer.obeyed,
+            targets={control.name: CALIBRATION_TARGETS for control in self.colorizer.obeyed})
         self.summaries.scalars(result.scalars(), self.step, "calibration")
         self.summaries.figure("calibration", result.figure(), self.step)
 

@@ -11,6 +11,7 @@ import itertools
 from pathlib import Path
 
 from colorizer import config as config_lib, saved_models
+from colorizer.errors import UserError
 
 TAKEN = {"gray baseline", "gray", "original"}  # what tables and pictures call their other columns
 
@@ -61,6 +62,27 @@ def read_runs(workdirs: Sequence[str], dataset: str | None = None) -> list[Run]:
         raise config_lib.ConfigError("models compared on the same pictures must be trained at one "
                                      f"`image_size`. Received: {received}")
     return [Run(*one) for one in zip(_names(paths), folders, configs)]
+
+
+def check_rival(rival: str, run: Run) -> None:
+    """Refuses what a model's natural colours cannot be compared with.
+
+    Raises:
+        ConfigError: not a run or model, one with targets, or one of another image size.
+    """
+    try:
+        config = saved_models.read_settings(saved_models.find(rival))
+    except UserError as error:
+        raise config_lib.ConfigError(
+            f"`rival` must be a run or a model. Received: rival={rival}: {error}") from error
+    if config.controls.conditional or config.controls.desired():
+        raise config_lib.ConfigError(
+            f"`rival` must have been trained without targets. Received: rival={rival}")
+    sizes = config.data.image_size, run.config.data.image_size
+    if sizes[0] != sizes[1]:
+        raise config_lib.ConfigError(
+            "`rival` must have been trained at the model's `image_size`. "
+            f"Received: rival={rival}, {sizes[0]} px, {run.workdir}, {sizes[1]} px")
 
 
 def _names(paths: Sequence[Path]) -> list[str]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from skimage import color as skcolor
 
-from colorizer import calibration, controls, statistics
+from colorizer import calibration, controls, curves, statistics
 
 SIZE, COUNT = 16, 8
 BY_NAME = {control.name: control for control in controls.CONTROLS}
@@ -53,14 +53,15 @@ def saturations(rgb8):
 
 def of(colorize, control, targets=ASKED, pictures=None, **settings):
     pictures = smooth() if pictures is None else pictures
-    return calibration.calibrate(colorize, [pictures], controls=[control], targets=targets,
-                                 **settings)
+    return calibration.calibrate(colorize, [pictures], controls=[control],
+                                 targets={control.name: targets}, **settings)
 
 
 @pytest.fixture(scope="module")
 def exact():
     return calibration.calibrate(
-        oracle, [smooth()[:5], smooth()[5:]], controls=[SATURATION, HUE], targets=ASKED)
+        oracle, [smooth()[:5], smooth()[5:]], controls=[SATURATION, HUE],
+        targets={"saturation": ASKED, "hue": ASKED})
 
 
 # ------------------------------------------------------------------------------------------ models
@@ -121,9 +122,19 @@ def test_the_limit_is_what_the_lightness_allows():
     # (0.955973 - 0.284840) / 0.715160 = 0.93843 linear, that is 0.9720 in sRGB.
     white = np.full((1, SIZE, SIZE, 3), 250, np.uint8)
     row, = of(deaf, GREEN, targets=[0.2], pictures=white).rows
-    assert row.limit == pytest.approx(0.9720, abs=0.01)  # reach is tabulated in steps of 0.5 L*
+    assert row.limit == pytest.approx(0.9720, abs=0.01)  # reach is tabulated in steps of 0.25 L*
     assert row.mae_target == pytest.approx(250 / 255 - 0.2, abs=1e-4)
     assert row.mae_limit == pytest.approx(250 / 255 - row.limit, abs=1e-4)
+
+
+def test_the_network_is_told_from_its_correction():
+    pictures = smooth()
+    result = of(oracle, SATURATION, pictures=pictures, network=deaf)
+    for row in result.rows:
+        assert row.mae_limit < 0.01
+        assert row.network_mae_limit == pytest.approx(
+            np.abs(saturations(pictures) - row.target).mean(), abs=1e-5)
+    assert all(row.network_mae_limit == row.mae_limit for row in of(deaf, SATURATION).rows)
 
 
 def test_a_given_rival_is_moved_to_the_target():
@@ -166,6 +177,21 @@ def test_a_checkerboard_shows_in_flat_regions():
     result = of(lambda original, **targets: speckled, SATURATION, targets=[0.3], pictures=pictures)
     assert result.total_variation["flat"] > 5.0
     assert result.total_variation["flat"] > result.total_variation["all"] > 1.2
+
+
+def test_speckle_shows_where_it_is_asked_for():
+    pictures = smooth()
+    pictures[:, :, 8:] = np.uint8([120, 110, 100])
+    board = np.int16(np.indices((SIZE, SIZE)).sum(0) % 2 * 2 - 1)[..., None] * [9, -4, 9]
+
+    def speckles_above_a_third(original, **targets):
+        result = oracle(original, **targets)
+        return np.uint8(result + board) if targets.get("saturation", 0) > 0.34 else result
+
+    clean, speckled = of(speckles_above_a_third, SATURATION, targets=[0.3, 0.4],
+                         pictures=pictures).rows
+    assert clean.flat_variation == pytest.approx(1.0, abs=0.02)
+    assert speckled.flat_variation > 5.0
 
 
 def test_total_variation_by_hand():
@@ -212,7 +238,7 @@ def test_what_is_nan_is_null_in_json(tmp_path):
 def test_the_figure_has_a_panel_a_control(exact):
     figure = exact.figure()
     assert figure.dtype == np.uint8
-    width, height = (round(inches * calibration.DPI) for inches in calibration.PANEL_INCHES)
+    width, height = (round(inches * curves.DPI) for inches in curves.PANEL_INCHES)
     assert figure.shape == (height, 2 * width, 3)  # two controls side by side
     assert (figure != 255).any(-1)[:, width:].any()
 

@@ -5,8 +5,9 @@ import json
 
 import pytest
 
-from colorizer import config as config_lib
+from colorizer import config as config_lib, controls
 from colorizer.config import ConfigError, TrainConfig
+from colorizer.errors import UserError
 
 # Another value than the default for every setting.
 OTHER = dict(
@@ -24,7 +25,7 @@ OTHER |= dict(dropout=0.25, gen_norm="instance", disc_norm="spectral", init="nor
 OTHER |= dict(condition="generator", unconditional_share=0.5, l1_target="original",
               hue_mean="linear", dropout=0.25, max_bad_share=0.5, max_bad_steps=3,
               deterministic=True, halvings=4, init_from="anfang/ü", l1_softening=0.03)
-for _name in ("saturation", "hue", "red", "green", "blue", "colorfulness", "warmth"):
+for _name in controls.NAMES:
     OTHER |= {f"desired_{_name}": 0.25, f"{_name}_weight": 20.0}
 
 
@@ -184,8 +185,10 @@ def test_json_round_trip_keeps_every_setting():
     config = TrainConfig().replace(**OTHER)
     default = {name: value for name, value, _ in TrainConfig().settings()}
     assert {name for name, value, _ in config.settings() if value != default[name]} == set(OTHER)
-    # A conditional model is refused fixed targets: it has a test of its own.
-    assert set(OTHER) | {"conditional"} == set(default)
+    # A conditional model is refused fixed targets.
+    assert set(OTHER) | {"conditional", "controls"} == set(default)
+    conditional = TrainConfig().replace(conditional=True, controls="warmth,hue")
+    assert TrainConfig.from_json(conditional.to_json()) == conditional
     again = TrainConfig.from_json(config.to_json())
     assert again == config
     for (name, one, _), (_, other, _) in zip(again.settings(), config.settings()):
@@ -205,6 +208,31 @@ def test_json_is_one_object_a_section():
 def test_settings_that_a_file_lacks_keep_their_defaults():
     config = TrainConfig.from_json('{"optimizer": {"lr": 0.5}}')
     assert config == TrainConfig().replace(lr=0.5)
+
+
+def test_a_run_keeps_the_controls_that_its_model_obeys():
+    some = TrainConfig().replace(conditional=True, controls="warmth,hue")
+    assert [control.name for control in some.controls.obeyed()] == ["warmth", "hue"]
+    assert some.resolve(32).controls.controls == "warmth,hue"
+    whole = TrainConfig().replace(conditional=True).resolve(32).controls
+    assert whole.controls.split(",") == [control.name for control in whole.obeyed()]
+    assert whole.controls.split(",") == list(controls.NAMES)
+    assert TrainConfig().resolve(32).controls.controls is None
+
+
+@pytest.mark.parametrize("names", ["sheen", "hue,", "hue,hue", "hue, saturation", "Hue"])
+def test_a_model_obeys_controls_that_there_are_each_once(names):
+    with pytest.raises(UserError, match=f"each once. Received: controls={names}$"):
+        TrainConfig().replace(conditional=True, controls=names)
+
+
+@pytest.mark.parametrize("changes, received", [
+    (dict(controls="hue"), "conditional=False, controls=hue"),
+    (dict(conditional=True, hue_mean="linear"), "conditional=True, hue_mean=linear"),
+    (dict(desired_hue=0.5, hue_weight=0.0), "desired_hue=0.5, hue_weight=0"),
+])
+def test_settings_of_controls_that_would_do_nothing_or_contradict_are_refused(changes, received):
+    assert received in refused(**changes)
 
 
 @pytest.mark.parametrize("text", [
@@ -251,7 +279,7 @@ def test_read_config_refuses_a_file_that_is_not_text(tmp_path):
 
 
 def test_a_conditional_model_is_refused_fixed_targets():
-    with pytest.raises(ConfigError, match="conditional=True, saturation"):
+    with pytest.raises(ConfigError, match="conditional=True, desired_saturation=1"):
         TrainConfig().replace(conditional=True, desired_saturation=1.0)
 
 

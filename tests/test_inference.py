@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from skimage import color as skcolor
 
-from colorizer import image_paths, inference, networks, pictures, saved_models
+from colorizer import (
+    conditioning, controls, image_paths, inference, networks, pictures, saved_models
+)
 
 
 @pytest.fixture(scope="module")
@@ -180,6 +182,19 @@ def test_a_12_megapixel_photograph_is_coloured(colorizer):
     lab_in, lab_out = (skcolor.rgb2lab(part[::10, ::10]) for part in (rgb, result))
     inside = np.all((result > 0) & (result < 255), axis=-1)[::10, ::10]
     assert np.abs(lab_out[..., 0] - lab_in[..., 0])[inside].max() < 0.6
+
+
+def test_a_model_of_some_controls_obeys_those_and_names_them():
+    some = controls.select(["warmth"])
+    generator = networks.build_generator(
+        32, 2, fixed_size=False, condition_size=conditioning.condition_size(some))
+    model = inference.Colorizer(generator, 32, obeyed=some)
+    gray = np.full((32, 32), 120, np.uint8)
+    for target in (0.3, 0.7):
+        warmth = 0.5 + skcolor.rgb2lab(model(gray, warmth=target))[..., 2].mean() / 100
+        assert warmth == pytest.approx(target, abs=0.02)
+    with pytest.raises(controls.ControlError, match="obeys warmth alone. Received: hue=0.5"):
+        model(gray, hue=0.5)
 
 
 @pytest.mark.parametrize("name", saved_models.names())

@@ -16,6 +16,7 @@ import pytest
 import colorize
 from colorizer import config as config_lib, export, runs, saved_models
 from colorizer.errors import UserError
+import evaluate
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -250,9 +251,23 @@ def test_a_conditional_model_colours_to_targets_and_makes_contact_sheets(
     assert "written" in program("evaluate.py", f"--workdir={tmp_path / 'run'}", "--examples=4",
                                 "--calibration_examples=2").stdout
     assert (tmp_path / "run" / "results" / "calibration.csv").exists()
-    result = program(*flags, "--saturation=0,0.5,1", "--hue=0.1,0.6")
+    result = program(*flags, "--saturation=0.5,0,1", "--hue=0.1,0.6")
     assert result.returncode == 0, result.stderr
+    assert result.stderr.count("contradicts") == 1
     assert Image.open(tmp_path / "out" / "p.png-sheet.png").size[0] > 6 * 30
+
+
+@pytest.mark.slow
+def test_a_model_of_fixed_targets_is_measured_against_them(tmp_path, one_replica, capsys):
+    runs.run(config_lib.TrainConfig().replace(
+        dataset="sample", width=2, batch_size=8, max_steps=1, eval_examples=4, grid_examples=2,
+        desired_saturation=1.0, desired_hue=0.6, workdir=str(tmp_path)), one_replica)
+    evaluate.main(["evaluate.py", f"--workdir={tmp_path}", "--examples=4",
+                   "--calibration_examples=2"])
+    assert "saturation: misses the limit by" in capsys.readouterr().out
+    with open(tmp_path / "results" / "calibration.csv") as file:
+        asked = [(row["control"], float(row["target"])) for row in csv.DictReader(file)]
+    assert asked == [("saturation", 1.0), ("hue", 0.6)]
 
 
 def test_training_on_a_folder_with_damaged_pictures_names_them(tmp_path, one_replica, capsys,

@@ -12,7 +12,8 @@ import pytest
 import tensorflow as tf
 
 from colorizer import (
-    checkpoints, conditioning, config as config_lib, export, inference, networks, runs, saved_models
+    checkpoints, conditioning, config as config_lib, controls, export, inference, networks, runs,
+    saved_models
 )
 from colorizer.errors import UserError
 
@@ -58,7 +59,8 @@ def test_a_run_and_its_export_colour_alike_by_name_folder_and_file(workdir, mode
 def test_a_conditional_model_obeys_as_much_when_it_is_exported(tmp_path):
     config = config_lib.TrainConfig().replace(
         dataset="/data/sample", image_size=32, width=2, conditional=True, batch_size=8)
-    generator = networks.build_generator(32, 2, condition_size=conditioning.CONDITION_SIZE)
+    generator = networks.build_generator(
+        32, 2, condition_size=conditioning.condition_size(controls.CONTROLS))
     rng = np.random.default_rng(0)
     for variable in generator.weights:
         if variable.path.startswith("ab"):  # zeros would colour nothing

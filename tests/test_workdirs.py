@@ -56,6 +56,18 @@ def test_models_of_different_image_sizes_are_refused_and_named(tmp_path):
         names(small, large)
 
 
+@pytest.mark.parametrize("settings, words", [
+    (dict(conditional=True), "without targets"), (dict(desired_hue=0.5), "without targets"),
+    (dict(image_size=64), "64 px, .*model, 32 px")])
+def test_a_rival_is_a_model_of_that_size_without_targets(tmp_path, settings, words):
+    run, = workdirs.read_runs([make(tmp_path / "model", conditional=True)])
+    workdirs.check_rival(make(tmp_path / "good"), run)
+    with pytest.raises(config.ConfigError, match=f"`rival` must .*{words}"):
+        workdirs.check_rival(make(tmp_path / "bad", **settings), run)
+    with pytest.raises(config.ConfigError, match="`rival` must be .*rival=nowhere"):
+        workdirs.check_rival("nowhere", run)
+
+
 def test_a_model_that_ships_goes_by_its_name_and_keeps_its_folder_clean(tmp_path, monkeypatch):
     make(tmp_path / "models" / "tiny")
     (tmp_path / "models" / "tiny" / "model.json").write_text("{}")
