@@ -52,7 +52,8 @@ def main(argv: list[str]) -> int:
         combinations=combinations)
     for failure in failures:
         print(failure, file=sys.stderr)
-    print(f"{done} pictures coloured by {model} into {values.output}, {len(failures)} failed")
+    print(f"{done} {'picture' if done == 1 else 'pictures'} coloured by {model} into "
+          f"{values.output}, {len(failures)} failed")
     return 1 if failures else 0
 
 

@@ -1,4 +1,4 @@
-"""Sets up a bare machine and runs the project: Python 3.10 or newer is all it needs.
+"""Sets up a bare machine and runs the project: Python 3.11 to 3.13 is all it needs.
 
     python3 quickstart.py            train on the built-in photographs, show the result
     python3 quickstart.py test       run the tests; further arguments go to pytest
@@ -16,8 +16,8 @@ ENVIRONMENT = ROOT / ".venv"
 
 
 def main() -> int:
-    if sys.version_info < (3, 10):
-        sys.exit(f"quickstart.py: error: Python 3.10 or newer is needed, this is {sys.version}")
+    if not (3, 11) <= sys.version_info < (3, 14):
+        sys.exit(f"quickstart.py: error: Python 3.11 to 3.13 is needed, this is {sys.version}")
     testing = sys.argv[1:2] == ["test"]
     if sys.argv[1:] and not testing:
         sys.exit(__doc__)

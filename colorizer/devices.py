@@ -47,6 +47,13 @@ def choose_strategy() -> tf.distribute.Strategy:
     return tf.distribute.MirroredStrategy()
 
 
+def describe(strategy: tf.distribute.Strategy) -> str:
+    """What trains, such as "2 x NVIDIA T4" or "1 x CPU"."""
+    names = [tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
+             for gpu in tf.config.list_physical_devices("GPU")] or ["CPU"]
+    return f"{strategy.num_replicas_in_sync} x {' and '.join(sorted(set(names)))}"
+
+
 class Workers:
     """The processes that train together, as one of them sees it.
 

@@ -89,8 +89,9 @@ def _write(
     names = [saved_models.WEIGHTS, saved_models.SETTINGS, saved_models.MODEL, SCALARS]
     if not (output / CARD).exists():
         count = sum(array.size for array in arrays.values())
-        (output / CARD).write_text(
-            card(output.resolve().name, config, step, count, scalars), encoding="utf-8")
+        shipped = output.resolve().parent == saved_models.SHIPPED.resolve()
+        model = output.resolve().name if shipped else output.as_posix()
+        (output / CARD).write_text(card(model, config, step, count, scalars), encoding="utf-8")
         names.append(CARD)
     return [output / name for name in names]
 
@@ -135,19 +136,22 @@ def write_scalars(path: Path, scalars: Scalars) -> None:
 
 
 def card(
-    name: str, config: config_lib.TrainConfig, step: int, count: int, scalars: Scalars
+    model: str, config: config_lib.TrainConfig, step: int, count: int, scalars: Scalars
 ) -> str:
-    """The model card, Markdown: what the model is, how it was trained, the last evaluation."""
+    """The model card, Markdown: what the model is, how it was trained, the last evaluation.
+
+    `model` is what `Colorizer.load` takes: a shipped one's name, or the folder.
+    """
     size, batch = config.data.image_size, config.optimizer.batch_size
     asked = saved_models.architecture(config)["controls"]
     fixed = ", ".join(f"{key} {value:g}" for key, value in config.controls.desired().items())
     obeys = ", ".join(asked) or (f"none; trained for {fixed}" if fixed else "none")
     lines = [
-        f"# {name}", "",
+        f"# {Path(model).name}", "",
         "Colours gray pictures: a generator after Nazeri et al. "
         "([arXiv:1803.05400](https://arxiv.org/abs/1803.05400)).", "",
         "```python", "from colorizer.inference import Colorizer",
-        f'rgb = Colorizer.load("{name}")(picture)', "```", "", "| | |", "| --- | --- |",
+        f'rgb = Colorizer.load("{model}")(picture)', "```", "", "| | |", "| --- | --- |",
         f"| generator | width {config.model.width}, {count:,} parameters, kept as float16 |",
         f"| its scale | short side {size} px; ab is then brought to full size |",
         f"| targets it obeys | {obeys} |",
@@ -183,8 +187,14 @@ def _without_paths(settings: Mapping[str, Any]) -> config_lib.TrainConfig:
     """A manifest's settings without the folders of the machine that trained."""
     config = config_lib.TrainConfig.from_json(json.dumps(settings))
     return config.replace(
-        data_dir=None, workdir=None, dataset=Path(config.data.dataset).name,
+        data_dir=None, workdir=None, dataset=_without_folders(config.data.dataset),
         init_from=Path(config.run.init_from).name if config.run.init_from else None)
+
+
+def _without_folders(dataset: str) -> str:
+    """The name of a data set; of a folder its last part, which reads as a folder still."""
+    path = Path(dataset)
+    return f"./{path.name}" if path.is_dir() or path.is_absolute() else path.name
 
 
 if __name__ == "__main__":

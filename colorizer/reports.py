@@ -31,7 +31,7 @@ def measure(
             calibration.json, .csv and .png.
         data_dir: where TensorFlow Datasets keeps its data; by default what the run says.
         examples: test pictures to measure, all by default.
-        calibration_examples: test pictures of the calibration.
+        calibration_examples: test pictures of the calibration; 0 for none.
         rival: the run or model, without targets, that the calibration compares with.
 
     Raises:
@@ -47,7 +47,7 @@ def measure(
     evaluation.write_ranked_grid(
         output / "results.png", colorizer.colorize_rgb8, dataset.test_batches(BATCH, examples),
         result.delta_e[evaluation.MODEL])
-    if colorizer.conditional or colorizer.fixed:
+    if calibration_examples and (colorizer.conditional or colorizer.fixed):
         curves = _calibrate(
             colorizer, dataset.test_batches(BATCH, calibration_examples), rival_colors)
         print(curves.text())

@@ -43,7 +43,9 @@ def run(config: config_lib.TrainConfig, strategy: tf.distribute.Strategy | None 
         "runs", os.path.basename(config.data.dataset.rstrip("/"))))
     check_workdir(workdir, config)
     if config.run.init_from:
-        saved_models.find(config.run.init_from)
+        saved_models.find(config.run.init_from, "init_from")
+    print(f"{workdir}: {'the run there' if (workdir / 'config.json').exists() else 'a new run'} on "
+          f"{config.data.dataset}, with {devices.describe(strategy)}")
     dataset = data.load_dataset(
         config.data.dataset, data_dir=config.data.data_dir, image_size=config.data.image_size,
         test_split=config.data.test_split, workdir=str(workdir))
@@ -115,8 +117,10 @@ def check_workdir(workdir: Path, config: config_lib.TrainConfig) -> None:
         config: the settings wanted; those that are None are not compared.
 
     Raises:
-        config_lib.ConfigError: it holds a run whose fixed settings differ.
+        config_lib.ConfigError: it is no folder, or holds a run whose fixed settings differ.
     """
+    if workdir.exists() and not workdir.is_dir():
+        raise config_lib.ConfigError(f"`workdir` must be a folder. Received: workdir={workdir}")
     if not (workdir / "config.json").exists():
         return
     saved = {name: value for name, value, _ in config_lib.read_config(workdir).settings()}

@@ -44,12 +44,13 @@ def default_name() -> str:
     raise ModelError(f"a model is needed: {_choices()}. Received: model=None")
 
 
-def find(model: str | Path) -> Path:
+def find(model: str | Path, flag: str = "model") -> Path:
     """The folder of a model.
 
     Args:
         model: a shipped model's name, which goes before a folder of that name here (give that as
             `./name`); the folder of a run or of an exported model; the `weights.npz` in the latter.
+        flag: what the user gave it as.
 
     Raises:
         ModelError: it is none of these.
@@ -59,9 +60,9 @@ def find(model: str | Path) -> Path:
         return SHIPPED / str(model)
     if path.name == WEIGHTS and is_exported(path.parent):
         return path.parent
-    if path.is_dir():
+    if (path / SETTINGS).exists():
         return path
-    raise ModelError(f"`model` must be {_choices()}. Received: model={model}")
+    raise ModelError(f"`{flag}` must be {_choices()}. Received: {flag}={model}")
 
 
 def is_exported(folder: Path) -> bool:
@@ -77,6 +78,10 @@ def read_settings(folder: Path) -> config_lib.TrainConfig:
         ConfigError: `config.json` cannot be used.
     """
     config = config_lib.read_config(folder)
+    if config.data.image_size is None or config.model.width is None:
+        raise ModelError(f"{folder / SETTINGS} must be that of a run, which says `image_size` and "
+                         f"`width`. Received: image_size={config.data.image_size}, "
+                         f"width={config.model.width}")
     if is_exported(folder):
         found, wanted = _read_description(folder)["architecture"], architecture(config)
         differing = [f"{name} is {found.get(name)} there and {wanted.get(name)} in {SETTINGS}"
@@ -137,4 +142,4 @@ def _choices() -> str:
     shipped = names()
     ours = f"one of the package's own ({', '.join(shipped)}), " if shipped else ""
     nothing = "" if shipped else "; no trained model is in the package yet"
-    return f"{ours}the folder of a run, or an exported model{nothing}"
+    return f"{ours}the folder of a run, with its {SETTINGS}, or an exported model{nothing}"

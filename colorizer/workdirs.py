@@ -11,8 +11,9 @@ import itertools
 from pathlib import Path
 
 from colorizer import config as config_lib, saved_models
-from colorizer.errors import UserError
+from colorizer.files import replace_file
 
+PROBE = ".colorizer-probe"
 TAKEN = {"gray baseline", "gray", "original"}  # what tables and pictures call their other columns
 
 
@@ -41,15 +42,15 @@ def read_runs(workdirs: Sequence[str], dataset: str | None = None) -> list[Run]:
         The runs in the order given.
 
     Raises:
-        ConfigError: no folder, one without a config.json, one given twice, or models trained at
-            different image sizes: on pictures of one size, some would be out of their element.
+        ConfigError: no folder, one given twice, or models trained at different image sizes: on
+            pictures of one size, some would be out of their element.
+        ModelError: a folder that holds no run and no model.
     """
     if not workdirs:
         raise config_lib.ConfigError(
             "`compare` needs the folder of at least one run. Received: none")
-    folders = [saved_models.SHIPPED / workdir if workdir in saved_models.names() else Path(workdir)
-               for workdir in workdirs]
-    configs = [config_lib.read_config(folder) for folder in folders]
+    folders = [saved_models.find(workdir, "workdir") for workdir in workdirs]
+    configs = [saved_models.read_settings(folder) for folder in folders]
     if dataset:
         configs = [config.replace(dataset=dataset) for config in configs]
     paths = [folder.resolve() for folder in folders]
@@ -64,17 +65,31 @@ def read_runs(workdirs: Sequence[str], dataset: str | None = None) -> list[Run]:
     return [Run(*one) for one in zip(_names(paths), folders, configs)]
 
 
+def make_folder(path: str | Path) -> Path:
+    """Makes the folder for results, before anything is measured.
+
+    Raises:
+        ConfigError: it cannot be made, or nothing can be written there.
+    """
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        replace_file(folder / PROBE, "")
+        (folder / PROBE).unlink()
+    except OSError as error:
+        raise config_lib.ConfigError("`output` must be a folder that can be written "
+                                     f"({error.strerror}). Received: output={folder}")
+    return folder
+
+
 def check_rival(rival: str, run: Run) -> None:
     """Refuses what a model's natural colours cannot be compared with.
 
     Raises:
-        ConfigError: not a run or model, one with targets, or one of another image size.
+        ConfigError: it was trained to targets, or at another image size.
+        ModelError: it is no run and no model.
     """
-    try:
-        config = saved_models.read_settings(saved_models.find(rival))
-    except UserError as error:
-        raise config_lib.ConfigError(
-            f"`rival` must be a run or a model. Received: rival={rival}: {error}") from error
+    config = saved_models.read_settings(saved_models.find(rival, "rival"))
     if config.controls.conditional or config.controls.desired():
         raise config_lib.ConfigError(
             f"`rival` must have been trained without targets. Received: rival={rival}")

@@ -145,8 +145,8 @@ def test_the_turing_test_draws_on_a_terminal_and_ctrl_c_keeps_the_score(workdir,
     (["evaluate.py", "--turing_test", "--workdir=nowhere", "--trials=1.5"], "whole number"),
     (["evaluate.py", "--turing_test", "--workdir=nowhere", "--seconds=-1"], "seconds=-1"),
     (["evaluate.py", "--turing_test", "--workdir=nowhere", "--seed=-1"], "seed=-1"),
-    (["evaluate.py", "--turing_test", "--compare=nowhere"], "one --workdir"),
-    (["evaluate.py", "--workdir=nowhere", "--trials=3"], "belong to --turing_test"),
+    (["evaluate.py", "--turing_test", "--compare=nowhere"], "--turing_test is for --workdir"),
+    (["evaluate.py", "--workdir=nowhere", "--trials=3"], "--trials is for --turing_test"),
     (["evaluate.py", "--workdir=nowhere"], "nowhere"),
     (["evaluate.py", "--workdir=configs"], "config.json"),
     (["evaluate.py", "--examples=0", "--workdir=nowhere"], "examples"),
@@ -154,6 +154,14 @@ def test_the_turing_test_draws_on_a_terminal_and_ctrl_c_keeps_the_score(workdir,
     (["evaluate.py", "--compare"], "compare"),
     (["evaluate.py", "--compare="], "at least one run"),
     (["evaluate.py", "--compare", "nowhere"], "nowhere"),
+    (["evaluate.py", "--workdir=photoz"], "one of the package's own (cifar10, photos)"),
+    (["evaluate.py", "--workdir=cifar10", "--turing_test", "--examples=9"], "--examples is for"),
+    (["evaluate.py", "--compare", "cifar10", "--rival=cifar10"], "--rival is for"),
+    (["evaluate.py", "--workdir=cifar10", "--seed=1"], "--seed is for"),
+    (["evaluate.py", "--workdir=cifar10", f"--output={ROOT / 'README.md'}"], "output"),
+    (["evaluate.py", "--workdir=cifar10", "--rival=photos"], "without targets"),
+    (["train.py", "--dataset=sample", "--init_from=nowhere"], "`init_from` must be"),
+    (["train.py", f"--workdir={ROOT / 'README.md'}"], "`workdir` must be a folder"),
     (["evaluate.py", "--compare=nowhere", "--workdir=nowhere"], "--workdir"),
     (["colorize.py", "--workdir=nowhere", "a.png"], "nowhere"),
     (["colorize.py", "--model=nowhere"], "nowhere"),
@@ -199,7 +207,7 @@ def test_colorize_names_what_failed_and_exits_1(workdir, tmp_path):
     (tmp_path / "bad.jpg").write_text("no picture")
     result = program("colorize.py", f"--workdir={workdir}", tmp_path, "--output", tmp_path / "out")
     assert result.returncode == 1
-    assert "bad.jpg" in result.stderr and "1 pictures coloured" in result.stdout
+    assert "bad.jpg" in result.stderr and "1 picture coloured" in result.stdout
     assert Image.open(tmp_path / "out" / "good.jpg").size == (30, 20)
 
 
@@ -231,7 +239,7 @@ def test_colorize_takes_a_shipped_model_and_the_built_in_photographs_if_nothing_
     export.export(workdir, tmp_path / "models" / "photos")
     Image.new("L", (20, 10), 90).save(tmp_path / "own.png")
     assert colorize.main(["colorize.py", "own.png"]) == 0
-    assert "1 pictures coloured by photos into colorized" in capsys.readouterr().out
+    assert "1 picture coloured by photos into colorized" in capsys.readouterr().out
     assert Image.open(tmp_path / "colorized" / "own.png").size == (20, 10)
 
 

@@ -23,6 +23,10 @@ def commands():
 def tiny(command, pictures):
     """The words of a README command, with the long ones shortened and its pictures ours."""
     words = shlex.split(command)
+    if words[1] == "train.py" and not any(
+            word.startswith(("--workdir", "--checkpoints-path")) for word in words):
+        dataset = next(word for word in words if word.startswith("--dataset=")).partition("=")[2]
+        words.append(f"--workdir=runs/{pathlib.Path(dataset).name}")
     words = [word.replace("/path/to/pictures", str(pictures)) for word in words]
     if words[1] == "train.py":
         words = [word.replace("cifar10", str(pictures)) if word.startswith("--dataset") else word
@@ -31,10 +35,9 @@ def tiny(command, pictures):
             words[words.index("--dataset") + 1] = str(pictures)
         sample = "--dataset=sample" in words
         words += TINY + ([] if sample else [f"--dataset={pictures}", "--image_size=32"])
-        if not any(word.startswith(("--workdir", "--checkpoints-path")) for word in words):
-            words.append("--workdir=runs/" + ("sample" if sample else "cifar10"))
     if words[1] == "evaluate.py":
-        words += ["--examples=4", "--calibration_examples=2"]
+        words += [] if "--turing_test" in words else ["--examples=4"]
+        words += ["--calibration_examples=2"] if "--workdir=runs/controlled" in words else []
     return words
 
 
@@ -67,9 +70,6 @@ def test_every_command_of_the_readme_runs(tmp_path):
         words = shlex.split(command)
         if words[0] in ("pip", "tensorboard") or "quickstart.py" in words:
             continue  # the environment that runs this test; a server; CI runs it itself
-        if "train.py" in command and "--dataset" in command and "--workdir" not in command:
-            # one folder serves several commands
-            shutil.rmtree(here / "runs/cifar10", ignore_errors=True)
         result = subprocess.run([sys.executable, *tiny(command, pictures)[1:]], cwd=here,
                                 capture_output=True, text=True, input="1\n")
         assert result.returncode == 0, f"{command}\n{result.stdout}\n{result.stderr}"

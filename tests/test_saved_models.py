@@ -196,6 +196,7 @@ def test_missing_weights_are_named(model):
 def test_photos_goes_before_cifar10_and_a_name_before_a_folder(model, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "tiny").mkdir()
+    (tmp_path / "tiny" / "config.json").write_text("{}")
     assert saved_models.names() == ["tiny"]
     assert saved_models.find("tiny") == model
     assert saved_models.find("./tiny") == pathlib.Path("tiny")
@@ -204,6 +205,12 @@ def test_photos_goes_before_cifar10_and_a_name_before_a_folder(model, tmp_path, 
     for name in ("cifar10", "photos"):
         shutil.copytree(model, model.parent / name)
         assert saved_models.default_name() == name
+
+
+def test_settings_that_no_run_wrote_are_refused(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(UserError, match="which says `image_size` and `width`. Received: image_"):
+        inference.Colorizer.load(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["photos", "nowhere/at/all", "weights.npz", "~nobody/x"])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from colorizer import config, saved_models, workdirs
@@ -10,7 +13,7 @@ from colorizer import config, saved_models, workdirs
 def make(folder, **settings):
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(config.TrainConfig().replace(
-        **{"image_size": 32, **settings}).to_json())
+        **{"image_size": 32, "width": 2, **settings}).to_json())
     return str(folder)
 
 
@@ -64,13 +67,15 @@ def test_a_rival_is_a_model_of_that_size_without_targets(tmp_path, settings, wor
     workdirs.check_rival(make(tmp_path / "good"), run)
     with pytest.raises(config.ConfigError, match=f"`rival` must .*{words}"):
         workdirs.check_rival(make(tmp_path / "bad", **settings), run)
-    with pytest.raises(config.ConfigError, match="`rival` must be .*rival=nowhere"):
+    with pytest.raises(saved_models.ModelError, match="`rival` must be .*rival=nowhere"):
         workdirs.check_rival("nowhere", run)
 
 
 def test_a_model_that_ships_goes_by_its_name_and_keeps_its_folder_clean(tmp_path, monkeypatch):
-    make(tmp_path / "models" / "tiny")
-    (tmp_path / "models" / "tiny" / "model.json").write_text("{}")
+    model = Path(make(tmp_path / "models" / "tiny"))
+    (model / "weights.npz").write_bytes(b"")
+    (model / "model.json").write_text(json.dumps(
+        saved_models.describe(config.read_config(model), model / "weights.npz", step=1)))
     monkeypatch.setattr(saved_models, "SHIPPED", tmp_path / "models")
     (run,) = workdirs.read_runs(["tiny"])
     assert run.workdir == tmp_path / "models" / "tiny"
@@ -89,5 +94,14 @@ def test_a_run_is_measured_on_another_data_set(tmp_path):
 def test_no_run_and_a_folder_without_one_are_refused(tmp_path):
     with pytest.raises(config.ConfigError, match="at least one run"):
         names()
-    with pytest.raises(config.ConfigError, match="nowhere"):
+    with pytest.raises(saved_models.ModelError, match="`workdir` must be .*nowhere"):
         names(make(tmp_path / "a"), str(tmp_path / "nowhere"))
+
+
+def test_a_folder_for_results_is_one_that_can_be_written(tmp_path):
+    assert workdirs.make_folder(tmp_path / "new" / "deep") == tmp_path / "new" / "deep"
+    assert not list((tmp_path / "new" / "deep").iterdir())
+    (tmp_path / "file").write_text("")
+    for taken in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(config.ConfigError, match="`output` must .*Received: output="):
+            workdirs.make_folder(taken)
