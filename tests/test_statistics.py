@@ -407,6 +407,15 @@ def test_retarget_reaches_a_hue_in_most_pictures(real_pictures, target):
     assert (circular(hue, target) < 0.02).mean() >= 0.9
 
 
+@pytest.mark.parametrize("by", [-0.04, 0.04])
+@pytest.mark.parametrize("name", ["red", "green", "blue", "colorfulness", "warmth"])
+def test_retarget_moves_any_other_statistic_a_little_in_nearly_every_picture(
+        real_pictures, name, by):
+    target = np.clip(REFERENCES[name](real_pictures) + by, 0, 1)
+    reached = REFERENCES[name](retargeted(real_pictures, name, target))
+    assert (np.abs(reached - target) < 0.005).mean() >= 0.9
+
+
 @pytest.mark.parametrize("control", LINE, ids=named)
 def test_retarget_to_what_a_picture_has_leaves_it_as_it_is(control):
     rgb = smooth_pictures(8)
