@@ -242,3 +242,30 @@ def test_same_weights_after_the_same_seed():
         for _ in range(2))
     for one, other in zip(first, second, strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_targets_scale_and_shift_every_feature_map_and_nothing_at_first():
+    model = as_if_trained(networks.build_generator(32, width=2, condition_size=3))
+    maps = keras.Model(model.inputs, [model.get_layer(f"decoder_0_{part}").output
+                                      for part in ("norm", "film")])
+    picture = pictures()
+    wishes = np.float32([[0.5, -1.0, 2.0], [1.0, 0.3, -0.7]])
+    plain, modulated = maps([picture, wishes])
+    np.testing.assert_array_equal(modulated, plain)
+    np.testing.assert_array_equal(model([picture, wishes]), model([picture, 0 * wishes]))
+
+    rng = np.random.default_rng(1)
+    for part in ("gamma", "beta"):
+        for weight in model.get_layer(f"decoder_0_{part}").weights:
+            weight.assign(rng.normal(0, 0.3, weight.shape))
+    weights = {name: [weight.numpy() for weight in model.get_layer(name).weights]
+               for name in ("condition_embed", "decoder_0_gamma", "decoder_0_beta")}
+    embedding = np.maximum(
+        wishes @ weights["condition_embed"][0] + weights["condition_embed"][1], 0)
+    gamma, beta = (embedding @ weights[name][0] + weights[name][1]
+                   for name in ("decoder_0_gamma", "decoder_0_beta"))
+    plain, modulated = maps([picture, wishes])
+    expected = plain * (1 + gamma[:, None, None]) + beta[:, None, None]
+    np.testing.assert_allclose(modulated, expected, rtol=1e-4, atol=1e-5)
+    colours = [np.asarray(model([picture, wish])) for wish in (wishes, 0 * wishes)]
+    assert np.abs(colours[0] - colours[1]).max() > 1e-3

@@ -225,19 +225,39 @@ def test_conditional_networks_that_see_the_targets_have_the_input(one_replica, c
     assert all(np.isfinite(value) for value in values.values())
 
 
-def test_without_targets_a_conditional_model_sees_the_originals(one_replica):
-    step = steps.TrainStep(tiny_config(conditional=True, unconditional_share=1.0), one_replica)
-    rgb = pictures()
+def examples_of(strategy, rgb, **settings):
+    step = steps.TrainStep(tiny_config(conditional=True, **settings), strategy)
 
     @tf.function
     def examples(rgb):
-        return one_replica.run(lambda rgb: step._examples(rgb, tf.constant(0, tf.int64)),
-                               args=(rgb,))
+        return strategy.run(lambda rgb: step._examples(rgb, tf.constant(0, tf.int64)), args=(rgb,))
 
-    result = examples(rgb)
-    lab = skcolor.rgb2lab(rgb)
-    np.testing.assert_allclose(result.ab_real * 110.0, lab[..., 1:], atol=0.05)
+    return examples(rgb)
+
+
+def test_without_targets_a_conditional_model_sees_the_originals(one_replica):
+    rgb = pictures()
+    result = examples_of(one_replica, rgb, unconditional_share=1.0)
+    np.testing.assert_allclose(
+        result.ab_real * 110.0, skcolor.rgb2lab(rgb)[..., 1:], atol=0.05)
     np.testing.assert_array_equal(result.condition, 0.0)
+
+
+@pytest.mark.parametrize("l1_target", ["retargeted", "original"])
+def test_the_real_pictures_are_at_the_targets_and_l1_compares_with_what_was_chosen(
+        one_replica, l1_target):
+    rgb = pictures()
+    result = examples_of(one_replica, rgb, unconditional_share=0.0, controls="saturation",
+                         l1_target=l1_target)
+    lab = np.concatenate([50 * (result.l_scaled + 1), 110 * result.ab_real], axis=-1)
+    saturation = skcolor.rgb2hsv(skcolor.lab2rgb(lab))[..., 1].mean((1, 2))
+    asked = np.asarray(result.targets.values)[:, 0]
+    inner = (asked > 0) & (asked < 1)  # beyond amount 1 an end is asked for
+    assert inner.any()
+    np.testing.assert_allclose(saturation[inner], asked[inner], atol=5e-3)
+    compared = skcolor.rgb2lab(rgb)[..., 1:] if l1_target == "original" else lab[..., 1:]
+    np.testing.assert_allclose(result.ab_l1 * 110.0, compared, atol=0.05)
+    assert np.abs(lab[..., 1:] - skcolor.rgb2lab(rgb)[..., 1:]).max() > 1.0
 
 
 @pytest.mark.parametrize("replicas, options", [
