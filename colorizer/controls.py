@@ -51,8 +51,8 @@ def _towards(degrees: float) -> Edit:
 TURN: Edit = (1.0, 0.0, 0.0, 0.0)
 VIVID: Edit = (0.0, 0.0, 0.0, 1.0)
 
-# Lab hue angles near those of the sRGB primaries (40, 136, 306 degrees) and of b* (90); for green and
-# blue the angles that reach furthest at both ends on CIFAR-10.
+# Lab hue angles near those of the sRGB primaries (40, 136, 306 degrees) and of b* (90); for green
+# and blue the angles that reach furthest at both ends on CIFAR-10.
 CONTROLS: tuple[Control, ...] = (
     Control("saturation", "mean HSV saturation: 0 gray, 1 as vivid as the lightness allows", VIVID),
     Control("hue", "mean hue, weighted by chroma: 0 and 1 red, 0.33 green, 0.67 blue", TURN,
