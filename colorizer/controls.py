@@ -52,14 +52,14 @@ TURN: Edit = (1.0, 0.0, 0.0, 0.0)
 VIVID: Edit = (0.0, 0.0, 0.0, 1.0)
 
 # Lab hue angles near those of the sRGB primaries (40, 136, 306 degrees) and of b* (90); for green
-# and blue the angles that reach furthest at both ends on CIFAR-10.
+# the angle that reaches furthest at both ends on CIFAR-10.
 CONTROLS: tuple[Control, ...] = (
     Control("saturation", "mean HSV saturation: 0 gray, 1 as vivid as the lightness allows", VIVID),
     Control("hue", "mean hue, weighted by chroma: 0 and 1 red, 0.33 green, 0.67 blue", TURN,
             per_pixel=False, circular=True),
     Control("red", "mean of the red channel", _towards(40.0)),
     Control("green", "mean of the green channel", _towards(150.0)),
-    Control("blue", "mean of the blue channel", _towards(300.0)),
+    Control("blue", "mean of the blue channel", _towards(306.0)),
     Control("colorfulness", "colourfulness after Hasler and Suesstrunk, of 100: 0 gray, 0.33 "
             "moderate, 0.82 high", VIVID, per_pixel=False),
     Control("warmth", "mean b*, -50 to 50: 0 blue, 0.5 neutral, 1 yellow", _towards(90.0)),
