@@ -194,7 +194,8 @@ def _without_paths(settings: Mapping[str, Any]) -> config_lib.TrainConfig:
 def _without_folders(dataset: str) -> str:
     """The name of a data set; of a folder its last part, which reads as a folder still."""
     path = Path(dataset)
-    return f"./{path.name}" if path.is_dir() or path.is_absolute() else path.name
+    is_folder = path.is_dir() or path.is_absolute() or dataset.startswith((".", "~"))
+    return f"./{path.name}" if is_folder else dataset
 
 
 if __name__ == "__main__":

@@ -123,7 +123,10 @@ def check_workdir(workdir: Path, config: config_lib.TrainConfig) -> None:
         raise config_lib.ConfigError(f"`workdir` must be a folder. Received: workdir={workdir}")
     if not (workdir / "config.json").exists():
         return
-    saved = {name: value for name, value, _ in config_lib.read_config(workdir).settings()}
+    written = config_lib.read_config(workdir)
+    if written.data.image_size:  # a run that was begun before a setting came has today's default
+        written = written.resolve(written.data.image_size)
+    saved = {name: value for name, value, _ in written.settings()}
     differing = [
         f"--{name} was {saved[name]}, now {value}" for name, value, rule in config.settings()
         if not rule["may_change"] and value is not None and saved[name] != value]

@@ -7,9 +7,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import keras
 import pytest
 import tensorflow as tf
-import tensorflow_datasets as tfds
 
-from tests import tiny_sets  # noqa: F401, registers them
 from tests.colours import COLOURS, picture, write
 
 tf.config.set_logical_device_configuration(
@@ -33,10 +31,9 @@ def same_weights_every_time():
 
 @pytest.fixture(scope="session")
 def tfds_dir(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("tfds")
-    for name in ("tiny_photos/validated", "tiny_photos/solo", "tiny_numbers"):
-        tfds.builder(name, data_dir=folder).download_and_prepare()
-    return str(folder)
+    from tests import tiny_sets  # with TensorFlow Datasets, which few tests need
+
+    return tiny_sets.prepare(tmp_path_factory.mktemp("tfds"))
 
 
 @pytest.fixture(scope="session")

@@ -91,6 +91,14 @@ def test_an_export_holds_half_precision_arrays_and_no_path_of_the_machine(model,
     assert "| gray |" in (model / "README.md").read_text()
 
 
+@pytest.mark.parametrize("dataset, kept", [
+    ("cifar10", "cifar10"), ("lsun/classroom", "lsun/classroom"), ("/home/me/photos", "./photos"),
+    ("~/photos", "./photos"), ("./deep/photos", "./photos")])
+def test_an_export_names_its_data_set_so_that_it_can_be_found_and_no_folder(dataset, kept):
+    settings = config_lib.TrainConfig().replace(dataset=dataset)
+    assert export._without_paths(json.loads(settings.to_json())).data.dataset == kept
+
+
 def test_an_older_checkpoint_can_be_exported_and_a_card_is_not_overwritten(workdir, tmp_path):
     oldest = checkpoints.list_checkpoints(workdir / "checkpoints")[-1]
     (tmp_path / "README.md").write_text("mine")

@@ -75,6 +75,16 @@ def test_a_folder_of_another_run_is_refused_by_the_flags_that_differ(run, tmp_pa
     assert (tmp_path / "config.json").read_text() == before
 
 
+def test_a_conditional_run_begun_before_its_controls_could_be_chosen_goes_on(tmp_path):
+    wanted = config(tmp_path, conditional=True).resolve(32)
+    written = json.loads(wanted.to_json())
+    del written["controls"]["controls"]
+    (tmp_path / "config.json").write_text(json.dumps(written))
+    runs.check_workdir(tmp_path, wanted)
+    with pytest.raises(config_lib.ConfigError, match="--controls was saturation,.*, now hue"):
+        runs.check_workdir(tmp_path, wanted.replace(controls="hue"))
+
+
 def test_training_begins_with_the_weights_of_another_run(run, tmp_path, capsys):
     run(config(tmp_path / "first", max_steps=2))
     run(config(tmp_path / "second", max_steps=1, lr=1e-9, init_from=str(tmp_path / "first")))
