@@ -1,11 +1,12 @@
 """Does a conditional model give what it is asked for? Asked against achieved, for every control.
 
-Three readings keep the numbers honest. The *limit*: what any ab could give at the picture's
+Some readings keep the numbers honest. The *limit*: what any ab could give at the picture's
 lightness (`statistics.reach`; for hue and colorfulness no limit is known, the target stands for
-it). The *edited originals*, moved to the target at their own lightness (`statistics.retarget`):
-what results are compared with. The *rival*: a model's natural colours moved by the same formula,
-which is what a user could do without a conditional model. A fourth reading, the *network alone*,
-tells what was learnt from what `correction` adds when a picture is coloured.
+it). The *edited originals*, moved to the target at their own lightness (`edits.retarget`): what
+results are compared with. The *rival*: a model's natural colours, their chroma scaled, hue turned
+or ab shifted to the target, which is what a user could do without a conditional model. The
+*edited rival*: the same colours moved by the very formula that moved the originals. And the
+*network alone*, which tells what was learnt from what `correction` adds when a picture is coloured.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ import numpy as np
 from skimage import color as skcolor
 import tensorflow as tf
 
-from colorizer import color, controls as controls_lib, statistics
+from colorizer import color, controls as controls_lib, edits, statistics
 from colorizer.curves import Calibration, Row, mean_of
 
 TARGETS = tuple(i / 10 for i in range(11))
@@ -44,7 +45,7 @@ def calibrate(
             pictures of the same shape; without a target, the model's natural colours.
         batches: the pictures, uint8 [batch, h, w, 3] each; gone through once.
         network: as `colorize`, without correction of its output; by default `colorize` itself.
-        rival: originals -> natural colours that are moved to each target by formula, those of an
+        rival: originals -> natural colours that are moved to each target, those of an
             unconditional model for instance. By default those of `colorize`.
         controls: what to ask for.
         targets: control -> targets in [0, 1]; by default `TARGETS`, or `CIRCULAR_TARGETS`.
@@ -89,13 +90,15 @@ def calibrate(
 def _compare(control, target: float, original: np.ndarray, moved_from: np.ndarray,
              result: np.ndarray) -> dict[str, np.ndarray]:
     """Values of each picture, float [batch]: an achieved statistic is NaN where it counts not."""
-    edited, rival = _edited(control, original, target), _edited(control, moved_from, target)
+    edited = _edited(control, original, target)
     lab = skcolor.rgb2lab(edited)
-    lab_of = {"": skcolor.rgb2lab(result), "rival_": skcolor.rgb2lab(rival)}
     values = {"edited_achieved": _statistic(control, edited),
-              "flat_variation": _variations(lab_of[""], lab)["flat"]}
-    for who, picture in (("", result), ("rival_", rival)):
-        delta_e = skcolor.deltaE_ciede2000(lab, lab_of[who])
+              "flat_variation": _variations(skcolor.rgb2lab(result), lab)["flat"]}
+    for who, picture in (
+            ("", result),
+            ("rival_", _edited(control, moved_from, target, edits.apply_plain_edit)),
+            ("edited_rival_", _edited(control, moved_from, target))):
+        delta_e = skcolor.deltaE_ciede2000(lab, skcolor.rgb2lab(picture))
         values[f"{who}achieved"] = _statistic(control, picture)
         values[f"{who}mae_rgb"] = np.mean(np.abs(edited.astype(float) - picture), (1, 2, 3))
         values[f"{who}delta_e"] = np.mean(delta_e, (1, 2))
@@ -106,35 +109,37 @@ def _row(control, target: float, values: Mapping[str, np.ndarray]) -> Row:
     centre, spread = _centre_and_spread(values["achieved"], control.circular)
     means = {name: mean_of(value) for name, value in values.items()
              if "achieved" not in name and name != "flat_variation"}
-    for who in ("", "rival_", "edited_", "network_"):
+    for who in ("", "rival_", "edited_rival_", "edited_", "network_"):
         means[f"{who}mae_limit"] = mean_of(
             statistics.distance(control, values[f"{who}achieved"], values["limit"]))
     return Row(control=control.name, target=float(target), achieved=centre, spread=spread,
                mae_target=mean_of(statistics.distance(control, values["achieved"], target)),
                counted=int(np.sum(~np.isnan(values["achieved"]))),
-               rival_achieved=_centre_and_spread(values["rival_achieved"], control.circular)[0],
+               **{f"{who}_achieved":
+                  _centre_and_spread(values[f"{who}_achieved"], control.circular)[0]
+                  for who in ("rival", "edited_rival")},
                flat_variation=_ratio(values["flat_variation"]), **means)
 
 
-def _edited(control, rgb8: np.ndarray, target: float) -> np.ndarray:
-    """`statistics.retarget` of 8-bit pictures, in chunks of one size: one compilation serves all.
-    """
+def _edited(control, rgb8: np.ndarray, target: float, apply=edits.apply_edit) -> np.ndarray:
+    """`edits.retarget` of 8-bit pictures, in chunks of one size: one compilation serves all."""
     parts = []
     for start in range(0, len(rgb8), CHUNK):
         part = rgb8[start:start + CHUNK]
         padded = np.concatenate([part, np.repeat(part[-1:], CHUNK - len(part), axis=0)])
-        moved = _compiled_edit(control)(padded, np.full(CHUNK, target, np.float32))
+        moved = _compiled_edit(control, apply)(padded, np.full(CHUNK, target, np.float32))
         parts.append(np.asarray(moved)[:len(part)])
     return np.concatenate(parts)
 
 
 @functools.lru_cache(maxsize=None)
-def _compiled_edit(control):
+def _compiled_edit(control, apply):
     # XLA fuses the many small steps: 3 to 6 times faster than a plain graph on a CPU.
     @functools.partial(tf.function, jit_compile=True)
     def edit(rgb8, target):
         lab = color.rgb_to_lab(ops.cast(rgb8, "float32") / 255.0)
-        return ops.cast(ops.round(255.0 * statistics.retarget(lab, control, target)), "uint8")
+        moved = edits.retarget(lab, control, target, apply)
+        return ops.cast(ops.round(255.0 * moved), "uint8")
 
     return edit
 

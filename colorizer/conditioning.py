@@ -12,7 +12,7 @@ from typing import Any, Mapping, NamedTuple, Sequence
 from keras import ops
 import numpy as np
 
-from colorizer import color, statistics
+from colorizer import color, edits, statistics
 from colorizer.controls import Control
 from colorizer.settings import ControlsConfig
 
@@ -87,8 +87,8 @@ def draw_targets(obeyed: Sequence[Control], lab, uniform, unconditional_share: f
     share = ops.maximum(ASKED_SHARE, ops.min(chances, axis=1, keepdims=True))
     asked = ops.cast(ops.logical_and(conditional, chances <= share), "float32")
     amounts = LARGEST_DRAW * (2.0 * uniform[:, 1 + count:] - 1.0)
-    edits = np.array([control.edit for control in obeyed], "float32")
-    rgb = statistics.apply_edit(lab, ops.matmul(asked * amounts, edits))
+    directions = np.array([control.edit for control in obeyed], "float32")
+    rgb = edits.apply_edit(lab, ops.matmul(asked * amounts, directions))
     values = ops.stack([statistics.measure(control, rgb) for control in obeyed], axis=1)
     alone = ops.logical_and(ops.sum(asked, axis=1, keepdims=True) == 1.0,
                             ~np.array([control.circular for control in obeyed]))

@@ -5,7 +5,7 @@ a conditional model and the calibration are all derived from `CONTROLS`. The sta
 is the function of the same name in `statistics.py`.
 
 A real picture is moved towards a target by an *edit* of four numbers: turn its ab by half-turns,
-shift its ab, and make it more or less vivid (`statistics.apply_edit`). An entry says which edit
+shift its ab, and make it more or less vivid (`edits.apply_edit`). An entry says which edit
 raises its statistic; edits of several controls add up.
 """
 

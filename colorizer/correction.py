@@ -1,7 +1,7 @@
 """Moves a model's colours the last step to what was asked: the loop is closed when it colours.
 
 A conditional network comes near its targets. What it misses is measured and removed by the edits
-that made its training pictures (`statistics.apply_edit`), at the picture's own lightness: one turn,
+that made its training pictures (`edits.apply_edit`), at the picture's own lightness: one turn,
 one shift and one gain for the whole picture, so that flat regions stay flat.
 """
 
@@ -12,7 +12,7 @@ from typing import Mapping
 from keras import ops
 import numpy as np
 
-from colorizer import color, controls, statistics
+from colorizer import color, controls, edits, statistics
 
 STEPS = 0.5 ** np.arange(13, dtype="float32")  # of an amount: up to 2 either way, to 2.4e-4
 REPEATS = 2  # of each step if several controls are asked for: each moves the others a little
@@ -40,14 +40,14 @@ def meet_targets(lab, targets: Mapping[str, float]):
     """
     lab = color.to_gamut(lab)
     asked = [control for control in controls.CONTROLS if control.name in targets]
-    edits = np.array([control.edit for control in asked], "float32")
+    directions = np.array([control.edit for control in asked], "float32")
     aims = []
     for control in asked:
         lowest, highest = statistics.reach(control, lab[..., 0])
         aims.append(ops.minimum(ops.maximum(targets[control.name], lowest), highest))
 
     def edited(amounts):
-        return statistics.apply_edit(lab, ops.matmul(amounts, edits))
+        return edits.apply_edit(lab, ops.matmul(amounts, directions))
 
     def missing(amounts):
         """Target - statistic, float [batch, asked]; the shorter way round for a circular control.
@@ -57,7 +57,7 @@ def meet_targets(lab, targets: Mapping[str, float]):
         return ops.stack([part - ops.round(part) if control.circular else part
                           for control, part in zip(asked, left)], axis=1)
 
-    pales = ops.convert_to_tensor(edits[:, 3] > 0.0)  # where less makes a picture gray
+    pales = ops.convert_to_tensor(directions[:, 3] > 0.0)  # where less makes a picture gray
     repeats = REPEATS if len(asked) > 1 else 1
     steps = np.repeat(STEPS, repeats * len(asked))
     turns = np.tile(np.eye(len(asked), dtype="float32"), (repeats * len(STEPS), 1))

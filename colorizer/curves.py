@@ -36,6 +36,7 @@ class Row:
         counted: pictures whose statistic counts. A circular one counts coloured results only, mean
             HSV saturation above 0.02; the rival's and the originals' likewise. NaN if none do.
         rival_achieved: as `achieved`, and so on, for the rival's colours moved to the target.
+        edited_rival_achieved: likewise, moved by the formula that moved the originals.
         edited_mae_limit: as `mae_limit`, for the edited originals: what the edit itself misses.
         network_mae_limit: as `mae_limit`, for the network without the correction of its output.
         flat_variation: total variation of ab in flat regions over the edited originals' there, as
@@ -56,13 +57,19 @@ class Row:
     rival_mae_limit: float
     rival_mae_rgb: float
     rival_delta_e: float
+    edited_rival_achieved: float
+    edited_rival_mae_limit: float
+    edited_rival_mae_rgb: float
+    edited_rival_delta_e: float
     edited_mae_limit: float
     network_mae_limit: float
     flat_variation: float
 
 
-MEANS = ("mae_target", "mae_limit", "network_mae_limit", "rival_mae_limit", "edited_mae_limit",
-         "mae_rgb", "rival_mae_rgb", "delta_e", "rival_delta_e", "flat_variation")
+MEANS = ("mae_target", "mae_limit", "network_mae_limit", "rival_mae_limit",
+         "edited_rival_mae_limit", "edited_mae_limit", "mae_rgb", "rival_mae_rgb",
+         "edited_rival_mae_rgb", "delta_e", "rival_delta_e", "edited_rival_delta_e",
+         "flat_variation")
 # heading over both lines, field, decimals
 COLUMNS = (
     ("", "asked", "target", 3), ("", "limit", "limit", 3), ("", "achieved", "achieved", 3),
@@ -71,6 +78,8 @@ COLUMNS = (
     ("originals", "delta_e", "delta_e", 2), ("", "counted", "counted", 0),
     ("rival:", "achieved", "rival_achieved", 3), ("off by", "limit", "rival_mae_limit", 3),
     ("from edited", "mae_rgb", "rival_mae_rgb", 2), ("originals", "delta_e", "rival_delta_e", 2),
+    ("edited rival", "off by limit", "edited_rival_mae_limit", 3),
+    ("its", "delta_e", "edited_rival_delta_e", 2),
     ("edited off", "by limit", "edited_mae_limit", 3),
     ("network off", "by limit", "network_mae_limit", 3),
     ("variation", "when flat", "flat_variation", 2))
@@ -129,7 +138,8 @@ class Calibration:
                 f"{means['network_mae_limit']:.4f}, rival {means['rival_mae_limit']:.4f}, edited "
                 f"originals {means['edited_mae_limit']:.4f}); {monotone}delta_e "
                 f"{means['delta_e']:.2f} is {verdict} than the rival's "
-                f"({means['rival_delta_e']:.2f})")
+                f"({means['rival_delta_e']:.2f}; edited as the originals were: "
+                f"{means['edited_rival_delta_e']:.2f})")
         flat, everywhere = self.total_variation["flat"], self.total_variation["all"]
         lines.append(f"{self.examples} pictures. Total variation of ab, of the originals': "
                      f"{flat:.3f} in flat regions, {everywhere:.3f} everywhere.")
@@ -190,7 +200,7 @@ def _draw(axes, rows: Sequence[Row], circular: bool) -> None:
         axes.set_ylim(-0.02, 1.02)
     axes.plot([0, 1], [0, 1], color="0.8", linewidth=1, label="as asked")
     axes.plot(asked, limit, "k--", linewidth=1, label="limit at this lightness")
-    axes.plot(asked, rival, color=RIVAL_COLOUR, label="rival, moved by formula")
+    axes.plot(asked, rival, color=RIVAL_COLOUR, label="rival, moved to the target")
     axes.plot(asked, achieved, ".-", color=MODEL_COLOUR, linewidth=1, label="model")
     axes.fill_between(asked, achieved - spread, achieved + spread, color=MODEL_COLOUR, alpha=0.2,
                       linewidth=0)

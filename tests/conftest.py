@@ -9,6 +9,7 @@ import pytest
 import tensorflow as tf
 
 from tests.colours import COLOURS, picture, write
+from tests.references import CIFAR, cifar_pictures, smooth_pictures
 
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
@@ -42,3 +43,12 @@ def colour_folder(tmp_path_factory):
     for number, colour in enumerate(COLOURS):
         write(folder / f"{number % 3}" / f"{number}.png", picture(colour, 20 + number % 7))
     return folder
+
+
+@pytest.fixture(scope="session", params=["synthetic", "cifar10"])
+def pictures(request):
+    if request.param == "synthetic":
+        return smooth_pictures()
+    if not (CIFAR / "cifar10").is_dir():
+        pytest.skip("no CIFAR-10 in ../shared/data/tfds")
+    return cifar_pictures()
