@@ -26,7 +26,7 @@ FLAGS = (
     (DATA, "data_dir", None, "str", "folder of TensorFlow Datasets' data (default: the run's)"),
     (DATA, "examples", None, "int", "test pictures to measure (default: all)"),
     (CALIBRATION, "rival", None, "str", "a run or model without targets whose colours, moved to "
-     "each by formula, are compared with (default: this model's own natural colours)"),
+     "each by an edit, are compared with (default: this model's own natural colours)"),
     (CALIBRATION, "calibration_examples", 200, "int", "test pictures for it; 0: no calibration"),
     (TURING, "turing_test", False, "bool", "show real and colorized pictures side by side, in a "
      "PNG, a colour terminal and a browser, and ask which is real; 1 or 2 answers, q ends early"),

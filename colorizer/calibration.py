@@ -1,12 +1,13 @@
 """Does a conditional model give what it is asked for? Asked against achieved, for every control.
 
-Some readings keep the numbers honest. The *limit*: what any ab could give at the picture's
+Five readings keep the numbers honest. The *limit*: what any ab could give at the picture's
 lightness (`statistics.reach`; for hue and colorfulness no limit is known, the target stands for
 it). The *edited originals*, moved to the target at their own lightness (`edits.retarget`): what
 results are compared with. The *rival*: a model's natural colours, their chroma scaled, hue turned
-or ab shifted to the target, which is what a user could do without a conditional model. The
-*edited rival*: the same colours moved by the very formula that moved the originals. And the
-*network alone*, which tells what was learnt from what `correction` adds when a picture is coloured.
+or ab shifted to the target, which needs no conditional model. The *rival by the same edit*: these
+colours moved as the originals were; it alone shares their edit with `correction`, so that what is
+left between it and the model is what the network has learnt. And the *network alone*, without
+what `correction` adds when a picture is coloured.
 """
 
 from __future__ import annotations
@@ -90,14 +91,14 @@ def calibrate(
 def _compare(control, target: float, original: np.ndarray, moved_from: np.ndarray,
              result: np.ndarray) -> dict[str, np.ndarray]:
     """Values of each picture, float [batch]: an achieved statistic is NaN where it counts not."""
-    edited = _edited(control, original, target)
+    edited = _moved(control, original, target, edits.apply_edit)
     lab = skcolor.rgb2lab(edited)
     values = {"edited_achieved": _statistic(control, edited),
               "flat_variation": _variations(skcolor.rgb2lab(result), lab)["flat"]}
     for who, picture in (
             ("", result),
-            ("rival_", _edited(control, moved_from, target, edits.apply_plain_edit)),
-            ("edited_rival_", _edited(control, moved_from, target))):
+            ("rival_", _moved(control, moved_from, target, edits.apply_plain_edit)),
+            ("same_edit_rival_", _moved(control, moved_from, target, edits.apply_edit))):
         delta_e = skcolor.deltaE_ciede2000(lab, skcolor.rgb2lab(picture))
         values[f"{who}achieved"] = _statistic(control, picture)
         values[f"{who}mae_rgb"] = np.mean(np.abs(edited.astype(float) - picture), (1, 2, 3))
@@ -109,7 +110,7 @@ def _row(control, target: float, values: Mapping[str, np.ndarray]) -> Row:
     centre, spread = _centre_and_spread(values["achieved"], control.circular)
     means = {name: mean_of(value) for name, value in values.items()
              if "achieved" not in name and name != "flat_variation"}
-    for who in ("", "rival_", "edited_rival_", "edited_", "network_"):
+    for who in ("", "rival_", "same_edit_rival_", "edited_", "network_"):
         means[f"{who}mae_limit"] = mean_of(
             statistics.distance(control, values[f"{who}achieved"], values["limit"]))
     return Row(control=control.name, target=float(target), achieved=centre, spread=spread,
@@ -117,23 +118,23 @@ def _row(control, target: float, values: Mapping[str, np.ndarray]) -> Row:
                counted=int(np.sum(~np.isnan(values["achieved"]))),
                **{f"{who}_achieved":
                   _centre_and_spread(values[f"{who}_achieved"], control.circular)[0]
-                  for who in ("rival", "edited_rival")},
+                  for who in ("rival", "same_edit_rival")},
                flat_variation=_ratio(values["flat_variation"]), **means)
 
 
-def _edited(control, rgb8: np.ndarray, target: float, apply=edits.apply_edit) -> np.ndarray:
+def _moved(control, rgb8: np.ndarray, target: float, apply) -> np.ndarray:
     """`edits.retarget` of 8-bit pictures, in chunks of one size: one compilation serves all."""
     parts = []
     for start in range(0, len(rgb8), CHUNK):
         part = rgb8[start:start + CHUNK]
         padded = np.concatenate([part, np.repeat(part[-1:], CHUNK - len(part), axis=0)])
-        moved = _compiled_edit(control, apply)(padded, np.full(CHUNK, target, np.float32))
+        moved = _compiled_move(control, apply)(padded, np.full(CHUNK, target, np.float32))
         parts.append(np.asarray(moved)[:len(part)])
     return np.concatenate(parts)
 
 
 @functools.lru_cache(maxsize=None)
-def _compiled_edit(control, apply):
+def _compiled_move(control, apply):
     # XLA fuses the many small steps: 3 to 6 times faster than a plain graph on a CPU.
     @functools.partial(tf.function, jit_compile=True)
     def edit(rgb8, target):

@@ -36,7 +36,7 @@ class Row:
         counted: pictures whose statistic counts. A circular one counts coloured results only, mean
             HSV saturation above 0.02; the rival's and the originals' likewise. NaN if none do.
         rival_achieved: as `achieved`, and so on, for the rival's colours moved to the target.
-        edited_rival_achieved: likewise, moved by the formula that moved the originals.
+        same_edit_rival_achieved: likewise, moved by `edits.apply_edit`, as the originals were.
         edited_mae_limit: as `mae_limit`, for the edited originals: what the edit itself misses.
         network_mae_limit: as `mae_limit`, for the network without the correction of its output.
         flat_variation: total variation of ab in flat regions over the edited originals' there, as
@@ -57,18 +57,18 @@ class Row:
     rival_mae_limit: float
     rival_mae_rgb: float
     rival_delta_e: float
-    edited_rival_achieved: float
-    edited_rival_mae_limit: float
-    edited_rival_mae_rgb: float
-    edited_rival_delta_e: float
+    same_edit_rival_achieved: float
+    same_edit_rival_mae_limit: float
+    same_edit_rival_mae_rgb: float
+    same_edit_rival_delta_e: float
     edited_mae_limit: float
     network_mae_limit: float
     flat_variation: float
 
 
 MEANS = ("mae_target", "mae_limit", "network_mae_limit", "rival_mae_limit",
-         "edited_rival_mae_limit", "edited_mae_limit", "mae_rgb", "rival_mae_rgb",
-         "edited_rival_mae_rgb", "delta_e", "rival_delta_e", "edited_rival_delta_e",
+         "same_edit_rival_mae_limit", "edited_mae_limit", "mae_rgb", "rival_mae_rgb",
+         "same_edit_rival_mae_rgb", "delta_e", "rival_delta_e", "same_edit_rival_delta_e",
          "flat_variation")
 # heading over both lines, field, decimals
 COLUMNS = (
@@ -78,8 +78,8 @@ COLUMNS = (
     ("originals", "delta_e", "delta_e", 2), ("", "counted", "counted", 0),
     ("rival:", "achieved", "rival_achieved", 3), ("off by", "limit", "rival_mae_limit", 3),
     ("from edited", "mae_rgb", "rival_mae_rgb", 2), ("originals", "delta_e", "rival_delta_e", 2),
-    ("edited rival", "off by limit", "edited_rival_mae_limit", 3),
-    ("its", "delta_e", "edited_rival_delta_e", 2),
+    ("rival by", "same edit", "same_edit_rival_mae_limit", 3),
+    ("likewise", "delta_e", "same_edit_rival_delta_e", 2),
     ("edited off", "by limit", "edited_mae_limit", 3),
     ("network off", "by limit", "network_mae_limit", 3),
     ("variation", "when flat", "flat_variation", 2))
@@ -132,14 +132,12 @@ class Calibration:
             means = {mean: scalars.get(f"{name}/{mean}", math.nan) for mean in MEANS}
             monotone = (f"monotone {100 * self.monotone[name]:.1f} %, "
                         if name in self.monotone else "")
-            verdict = "better" if means["delta_e"] < means["rival_delta_e"] else "NOT better"
             lines.append(
                 f"{name}: misses the limit by {means['mae_limit']:.4f} (network alone "
                 f"{means['network_mae_limit']:.4f}, rival {means['rival_mae_limit']:.4f}, edited "
                 f"originals {means['edited_mae_limit']:.4f}); {monotone}delta_e "
-                f"{means['delta_e']:.2f} is {verdict} than the rival's "
-                f"({means['rival_delta_e']:.2f}; edited as the originals were: "
-                f"{means['edited_rival_delta_e']:.2f})")
+                f"{means['delta_e']:.2f}: {_verdict(means, 'rival_delta_e')} the rival's, "
+                f"{_verdict(means, 'same_edit_rival_delta_e')} the rival's by the same edit")
         flat, everywhere = self.total_variation["flat"], self.total_variation["all"]
         lines.append(f"{self.examples} pictures. Total variation of ab, of the originals': "
                      f"{flat:.3f} in flat regions, {everywhere:.3f} everywhere.")
@@ -184,6 +182,11 @@ def mean_of(values) -> float:
     values = np.asarray(values, np.float64)
     values = values[~np.isnan(values)]
     return float(np.mean(values)) if len(values) else math.nan
+
+
+def _verdict(means: Mapping[str, float], rival: str) -> str:
+    word = "better than" if means["delta_e"] < means[rival] else "NOT better than"
+    return f"{word} {means[rival]:.2f},"
 
 
 def _nan_as_none(values: Mapping) -> dict:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 from PIL import Image
 import keras
@@ -82,9 +83,9 @@ def test_an_exact_model_is_found_exact(exact):
 
 def test_the_default_rival_is_the_model_asked_nothing(exact):
     for row in exact.rows:  # the oracle's natural colours are the originals
-        assert row.edited_rival_mae_rgb == 0.0 and row.edited_rival_delta_e == 0.0
-        assert row.edited_rival_mae_limit == row.edited_mae_limit
-        for achieved in (row.rival_achieved, row.edited_rival_achieved):
+        assert row.same_edit_rival_mae_rgb == 0.0 and row.same_edit_rival_delta_e == 0.0
+        assert row.same_edit_rival_mae_limit == row.edited_mae_limit
+        for achieved in (row.rival_achieved, row.same_edit_rival_achieved):
             assert achieved == pytest.approx(row.target, abs=0.01)
         assert 0.0 < row.rival_delta_e < 5.0  # the same target by other, plainer edits
 
@@ -143,6 +144,15 @@ def test_a_given_rival_is_moved_to_the_target():
     row, = of(oracle, SATURATION, targets=[0.3], rival=gray).rows
     assert row.mae_rgb < 0.05
     assert row.rival_mae_rgb > 5.0 and row.rival_delta_e > 1.0  # gray has no colours to vivify
+    assert row.same_edit_rival_mae_rgb > 5.0 and row.same_edit_rival_delta_e > 1.0
+
+
+def test_the_summary_tells_both_rivals(exact):
+    saturation = exact.text().splitlines()[-3]
+    assert saturation.startswith("saturation: misses the limit by 0.00")
+    assert re.search(r"delta_e 0\.0\d: better than \d\.\d\d, the rival's, NOT better than 0\.00, "
+                     "the rival's by the same edit", saturation)
+    assert all(len(word) < 12 for heading in curves.COLUMNS for word in heading[:2])
 
 
 # --------------------------------------------------------------------------------------------- hue
