@@ -33,6 +33,11 @@ CHUNK = 8  # pictures edited at once: they stay in the processor's cache, and an
 Colorize = Callable[..., np.ndarray]
 
 
+def targets_of(control: controls_lib.Control) -> Sequence[float]:
+    """The targets that a control is asked for: 0, 0.1 ... 1, or 12 around the circle."""
+    return CIRCULAR_TARGETS if control.circular else TARGETS
+
+
 def calibrate(
     colorize: Colorize, batches: Iterable[np.ndarray], *,
     network: Colorize | None = None, rival: Callable[[np.ndarray], np.ndarray] | None = None,
@@ -49,10 +54,9 @@ def calibrate(
         rival: originals -> natural colours that are moved to each target, those of an
             unconditional model for instance. By default those of `colorize`.
         controls: what to ask for.
-        targets: control -> targets in [0, 1]; by default `TARGETS`, or `CIRCULAR_TARGETS`.
+        targets: control -> targets in [0, 1]; by default `targets_of` each.
     """
-    asked = {control: sorted(targets[control.name] if targets is not None else
-                             CIRCULAR_TARGETS if control.circular else TARGETS)
+    asked = {control: sorted(targets[control.name] if targets is not None else targets_of(control))
              for control in controls}
     found: dict[tuple[controls_lib.Control, float], list[dict[str, np.ndarray]]] = {
         (control, target): [] for control in controls for target in asked[control]}

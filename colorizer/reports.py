@@ -9,6 +9,7 @@ from pathlib import Path
 import sys
 
 import numpy as np
+from tqdm import tqdm
 
 from colorizer import (
     calibration, controls, curves as curves_lib, data, datasets, display, evaluation, inference,
@@ -40,34 +41,59 @@ def measure(
     colorizer = inference.Colorizer.load(run.workdir)
     rival_colors = inference.Colorizer.load(rival).colorize_rgb8 if rival else None
     dataset = _dataset(run, data_dir)
-    result = evaluation.evaluate(
-        colorizer.colorize_rgb8, dataset.test_batches(BATCH, examples))
+    with _progress("measuring", dataset, examples) as bar:
+        result = evaluation.evaluate(
+            _counted(colorizer.colorize_rgb8, bar), dataset.test_batches(BATCH, examples))
     print(f"{run.workdir} on the test pictures of {dataset.name}:\n{result.text()}")
     written = result.write(output)
     evaluation.write_ranked_grid(
         output / "results.png", colorizer.colorize_rgb8, dataset.test_batches(BATCH, examples),
         result.delta_e[evaluation.MODEL])
     if calibration_examples and (colorizer.conditional or colorizer.fixed):
-        curves = _calibrate(
-            colorizer, dataset.test_batches(BATCH, calibration_examples), rival_colors)
+        targets = _targets(colorizer)
+        results = 1 + sum(map(len, targets.values()))
+        with _progress("calibrating", dataset, calibration_examples, results) as bar:
+            curves = _calibrate(
+                colorizer, targets, dataset.test_batches(BATCH, calibration_examples),
+                rival_colors, bar)
         print(curves.text())
         written += curves.write(output)
     print("written:", *written, output / "results.png")
 
 
-def _calibrate(
-    colorizer: inference.Colorizer, batches: Iterable[np.ndarray],
-    rival: Callable[[np.ndarray], np.ndarray] | None,
-) -> curves_lib.Calibration:
-    """Of a conditional model, what it gives for every target; of a fixed one, for its own."""
+def _targets(colorizer: inference.Colorizer) -> dict[str, Sequence[float]]:
+    """Every target of a conditional model's controls; of a fixed one, its own."""
     if colorizer.conditional:
-        return calibration.calibrate(
-            colorizer.colorize_rgb8, batches, controls=colorizer.obeyed, rival=rival,
-            network=functools.partial(colorizer.colorize_rgb8, corrected=False))
+        return {control.name: calibration.targets_of(control) for control in colorizer.obeyed}
+    return {name: [target] for name, target in colorizer.fixed.items()}
+
+
+def _calibrate(
+    colorizer: inference.Colorizer, targets: dict[str, Sequence[float]],
+    batches: Iterable[np.ndarray], rival: Callable[[np.ndarray], np.ndarray] | None, bar: tqdm,
+) -> curves_lib.Calibration:
+    colorize: calibration.Colorize = colorizer.colorize_rgb8
+    network: calibration.Colorize | None = functools.partial(colorize, corrected=False)
+    if not colorizer.conditional:
+        colorize, network = (lambda rgb8, **_: colorizer.colorize_rgb8(rgb8)), None
     return calibration.calibrate(
-        lambda rgb8, **targets: colorizer.colorize_rgb8(rgb8), batches,
-        controls=controls.select(list(colorizer.fixed)), rival=rival,
-        targets={name: [target] for name, target in colorizer.fixed.items()})
+        _counted(colorize, bar), batches, network=network, rival=rival,
+        controls=controls.select(list(targets)), targets=targets)
+
+
+def _progress(what: str, dataset: datasets.Dataset, examples: int | None, results: int = 1) -> tqdm:
+    """A bar over so many results for each test picture that is used."""
+    used = min(examples or dataset.test_size, dataset.test_size)
+    return tqdm(desc=what, total=results * used, unit=" pictures", unit_scale=True)
+
+
+def _counted(colorize: calibration.Colorize, bar: tqdm) -> calibration.Colorize:
+    def counted(rgb8: np.ndarray, **targets: float) -> np.ndarray:
+        result = colorize(rgb8, **targets)
+        bar.update(len(rgb8))
+        return result
+
+    return counted
 
 
 def compare(
@@ -95,7 +121,10 @@ def compare(
             print("warning: {} was trained on other pictures (dataset={}, test_split={:g}) and may "
                   "have seen these test pictures".format(run.name, *trained_on), file=sys.stderr)
     dataset = _dataset(first, data_dir)
-    result = evaluation.compare(models, dataset.test_batches(BATCH, examples))
+    with _progress("measuring", dataset, examples, len(models)) as bar:
+        result = evaluation.compare(
+            {name: _counted(model, bar) for name, model in models.items()},
+            dataset.test_batches(BATCH, examples))
     print(f"{len(runs)} models on the test pictures of {dataset.name}:\n{result.table()}")
     written = result.write(output)
     shown = next(iter(dataset.test_batches(evaluation.COMPARED, evaluation.COMPARED)))

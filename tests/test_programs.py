@@ -40,6 +40,7 @@ def test_evaluate_prints_and_writes_the_table_beside_the_gray_baseline(workdir):
     result = program("evaluate.py", f"--workdir={workdir}")
     assert result.returncode == 0, result.stderr
     assert "gray baseline" in result.stdout and "59 test pictures" in result.stdout
+    assert re.search(r"measuring: 100%.* 59\.0/59\.0 ", result.stderr)
     written = json.loads((workdir / "results" / "results.json").read_text())
     with open(workdir / "results" / "results.csv") as file:
         rows = {row["row"]: row for row in csv.DictReader(file)}
@@ -59,6 +60,7 @@ def test_compare_measures_runs_in_one_table_and_leaves_their_own_results(workdir
     result = program("evaluate.py", "--compare", "first", "second", "--examples=4", cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert "warning" not in result.stderr
+    assert re.search(r"measuring: 100%.* 8\.00/8\.00 ", result.stderr)
     output = tmp_path / "first" / "compare"
     written = json.loads((output / "results.json").read_text())["rows"]
     assert list(written) == ["gray baseline", "first", "second"]
@@ -256,8 +258,11 @@ def test_a_conditional_model_colours_to_targets_and_makes_contact_sheets(
     assert result.returncode == 0, result.stderr
     assert result.stderr.count("contradicts") == 1
     assert Image.open(tmp_path / "out" / "p.png").size == (30, 20)
-    assert "written" in program("evaluate.py", f"--workdir={tmp_path / 'run'}", "--examples=4",
-                                "--calibration_examples=2").stdout
+    result = program("evaluate.py", f"--workdir={tmp_path / 'run'}", "--examples=4",
+                     "--calibration_examples=2")
+    assert "written" in result.stdout
+    # Of 2 pictures the natural colours, 11 targets of 6 controls and 12 hues.
+    assert re.search(r"calibrating: 100%.* 158/158 ", result.stderr)
     assert (tmp_path / "run" / "results" / "calibration.csv").exists()
     result = program(*flags, "--saturation=0.5,0,1", "--hue=0.1,0.6")
     assert result.returncode == 0, result.stderr
