@@ -115,6 +115,29 @@ def encode(obeyed: Sequence[Control], targets: Targets):
     return ops.stack(parts, axis=1)
 
 
+def original_colorfulness_loss(l_fake, ab_fake, l_real, ab_real, targets: Targets):
+    """How far the colourfulness of a picture that is asked for nothing is from its original's.
+
+    Args:
+        l_fake, ab_fake: float [batch, h, w, 1] and [batch, h, w, 2], in [-1, 1], measured after
+            mapping into the gamut.
+        l_real, ab_real: the original's.
+        targets: what is asked for.
+
+    Returns:
+        float [batch], |colorfulness - original's|, 0 where anything is asked for. The network does
+        not know the original's, so the least mean is at the median of those that the lightness
+        leaves possible: a picture that may well be gray is not painted, one that hardly is, is.
+
+    Source: ours. The colorfulness loss of DDColor (Kang et al., ICCV 2023) rewards colourfulness in
+        every picture instead.
+    """
+    fake, real = (
+        statistics.colorfulness(color.lab_to_rgb(color.to_gamut(color.join_scaled(*scaled))))
+        for scaled in ((l_fake, ab_fake), (l_real, ab_real)))
+    return (1.0 - ops.max(targets.asked, axis=1)) * ops.abs(fake - real)
+
+
 def control_losses(
     obeyed: Sequence[Control], l_scaled, ab_scaled, targets: Targets, names: Sequence[str],
     hue_mean: str = "circular",

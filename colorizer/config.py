@@ -74,6 +74,13 @@ class TrainConfig:
         if self.controls.controls and not self.controls.conditional:
             raise ConfigError("`controls` says what a conditional model obeys. Received: "
                               f"conditional=False, controls={self.controls.controls}")
+        weight = self.objective.original_colorfulness_weight
+        never_natural = self.controls.conditional and self.controls.unconditional_share == 0
+        if weight > 0 and (desired or never_natural):
+            received = received or "conditional=True, unconditional_share=0"
+            raise ConfigError(
+                "`original_colorfulness_weight` is for pictures that are asked for nothing. "
+                f"Received: original_colorfulness_weight={weight:g}, {received}")
         unweighted = [name for name in desired if self.controls.weights()[name] == 0]
         if unweighted:
             raise ConfigError("a control with a fixed target must have a weight above 0. Received: "

@@ -113,6 +113,9 @@ class ObjectiveConfig:
     l1_softening: float = setting(
         0.0, "distance in ab / 110 beyond which being further off counts ever less, so that the "
         "likeliest colour wins over the median one; 0: the paper's L1", low=0)
+    original_colorfulness_weight: float = setting(
+        0.0, "weight of |colorfulness - the original's| where no target is asked for, which keeps "
+        "L1 from painting duller than the pictures are; 0: none, as in the paper", low=0)
     label_smoothing: float = setting(
         0.1, "how far the discriminator's label for real pictures is below 1", low=0, high=0.5)
     perceptual_weight: float = setting(

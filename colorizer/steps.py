@@ -82,7 +82,7 @@ class TrainStep:
         # Not fused, the controls' pixelwise mathematics takes a third of a step on CPUs.
         fused = tf.function(jit_compile=not tf.config.list_logical_devices("GPU"))
         self._draw_targets = fused(self._edit_originals)
-        self._control_losses = fused(self._measure_misses)
+        self._colour_losses = fused(self._measure_misses)
 
     @property
     def colouring_model(self) -> keras.Model:
@@ -258,8 +258,8 @@ class TrainStep:
         if self.content_loss:
             generator_terms["perceptual"] = self.content_loss(
                 l_fake, fake[..., -2:], examples.l_scaled, examples.ab_l1)
-        if self._controlled:
-            generator_terms |= self._control_losses(l_fake, fake[..., -2:], examples.targets)
+        if self._controlled or objective.original_colorfulness_weight:
+            generator_terms |= self._colour_losses(l_fake, fake[..., -2:], examples)
         if objective.adversarial_weight == 0:
             return generator_terms, {}
         discriminator_terms = {}
@@ -274,11 +274,15 @@ class TrainStep:
             discriminator_terms["fake"] = losses.adversarial_loss(fake_logits, 0.0)
         return generator_terms, discriminator_terms
 
-    def _measure_misses(self, l_scaled, ab_scaled, targets: conditioning.Targets):
-        """How far a picture is from each target that has a loss."""
-        return conditioning.control_losses(
-            self._obeyed, l_scaled, ab_scaled, targets, self._controlled,
+    def _measure_misses(self, l_fake, ab_fake, examples: Examples):
+        """How far a picture is from each target that has a loss, and from the original's."""
+        missed = conditioning.control_losses(
+            self._obeyed, l_fake, ab_fake, examples.targets, self._controlled,
             self.config.controls.hue_mean)
+        if self.config.objective.original_colorfulness_weight:
+            missed["original_colorfulness"] = conditioning.original_colorfulness_loss(
+                l_fake, ab_fake, examples.l_scaled, examples.ab_real, examples.targets)
+        return missed
 
     @property
     def _controlled(self) -> list[str]:
@@ -291,7 +295,9 @@ class TrainStep:
     def _weigh(self, terms):
         objective = self.config.objective
         weights = {"l1": objective.l1_weight, "adversarial": objective.adversarial_weight,
-                   "perceptual": objective.perceptual_weight, **self.config.controls.weights()}
+                   "perceptual": objective.perceptual_weight,
+                   "original_colorfulness": objective.original_colorfulness_weight,
+                   **self.config.controls.weights()}
         return sum(weights[name] * term for name, term in terms.items())
 
     def _mean(self, per_example):

@@ -6,6 +6,7 @@ from skimage import color as skcolor
 import tensorflow as tf
 
 from colorizer import conditioning, controls
+from tests.references import reference_colorfulness
 
 EVERY = controls.CONTROLS
 COUNT = len(EVERY)
@@ -142,6 +143,33 @@ def test_colours_outside_the_gamut_buy_no_saturation_in_white():
     targets = conditioning.fixed_targets(EVERY, {"saturation": 0.0}, 1)
     losses = conditioning.control_losses(EVERY, white, noise, targets, ["saturation"])
     assert float(losses["saturation"][0]) < 0.01
+
+
+def split(rgb):
+    lab = (skcolor.rgb2lab(rgb) / [50, 110, 110] - [1, 0, 0]).astype(np.float32)
+    return lab[..., :1], lab[..., 1:]
+
+
+def test_what_is_asked_for_nothing_misses_its_originals_colorfulness():
+    real = pictures(2)
+    duller = (real + real.mean(axis=-1, keepdims=True)) / 2
+    asked = np.zeros((2, COUNT), np.float32)
+    asked[1, controls.NAMES.index("hue")] = 1.0
+    missed = conditioning.original_colorfulness_loss(
+        *split(duller), *split(real), conditioning.Targets(np.zeros_like(asked), asked))
+    expected = np.abs(reference_colorfulness(duller) - reference_colorfulness(real))[0]
+    assert expected > 0.05
+    np.testing.assert_allclose(missed, [expected, 0.0], atol=1e-4)
+
+
+def test_the_originals_colorfulness_has_finite_gradients_from_gray():
+    l_real, ab_real = map(tf.constant, split(pictures(2)))
+    gray = tf.zeros_like(ab_real)
+    with tf.GradientTape() as tape:
+        tape.watch(gray)
+        missed = conditioning.original_colorfulness_loss(
+            l_real, gray, l_real, ab_real, conditioning.fixed_targets(EVERY, {}, 2))
+    assert np.isfinite(tape.gradient(missed, gray)).all()
 
 
 @pytest.mark.parametrize("lightness", [-1.0, 0.0, 1.0])

@@ -63,7 +63,7 @@ def refused(**changes):
     ("gen_norm", "spectral", "instance"), ("disc_norm", "layer", "none"), ("init", "zeros", "he"),
     ("input_channel", "rgb", "luma"), ("output_channels", "rgb", "lab"),
     ("attention_resolution", 2, 4), ("attention_in", "discriminator", "both"),
-    ("perceptual_weight", -1.0, 0.0),
+    ("perceptual_weight", -1.0, 0.0), ("original_colorfulness_weight", -1.0, 0.0),
     ("min_lr", -1e-6, 0.0), ("generator_steps", 0, 1), ("generator_steps", 11, 10),
     ("precision", "float16", "mixed_float16"), ("lr_decay", "cosine", "plateau"),
 ])
@@ -108,6 +108,15 @@ def test_exponential_decay_needs_its_steps():
 
 def test_one_of_the_two_losses_must_count():
     assert "`l1_weight`" in refused(l1_weight=0.0, adversarial_weight=0.0)
+
+
+@pytest.mark.parametrize("asked", [
+    dict(desired_hue=0.5), dict(conditional=True, unconditional_share=0.0)])
+def test_the_originals_colorfulness_is_for_pictures_that_are_asked_for_nothing(asked):
+    message = refused(original_colorfulness_weight=2.5, **asked)
+    assert "original_colorfulness_weight=2.5" in message
+    assert all(name in message for name in asked)
+    TrainConfig().replace(original_colorfulness_weight=2.5, conditional=True)
 
 
 def test_replace_names_unknown_settings():
@@ -186,7 +195,7 @@ def test_json_round_trip_keeps_every_setting():
     default = {name: value for name, value, _ in TrainConfig().settings()}
     assert {name for name, value, _ in config.settings() if value != default[name]} == set(OTHER)
     # A conditional model is refused fixed targets.
-    assert set(OTHER) | {"conditional", "controls"} == set(default)
+    assert set(OTHER) | {"conditional", "controls", "original_colorfulness_weight"} == set(default)
     conditional = TrainConfig().replace(conditional=True, controls="warmth,hue")
     assert TrainConfig.from_json(conditional.to_json()) == conditional
     again = TrainConfig.from_json(config.to_json())

@@ -7,6 +7,7 @@ from skimage import color as skcolor
 import tensorflow as tf
 
 from colorizer import config as config_lib, steps
+from tests.references import reference_colorfulness
 
 
 def tiny_config(**changes):
@@ -114,6 +115,19 @@ def test_the_first_l1_is_that_of_gray_pictures_softened_if_asked(one_replica, so
     off = np.abs(skcolor.rgb2lab(pictures())[..., 1:]) / 110.0
     expected = 0.03 * np.log1p(off / 0.03) if softening else off
     assert values["generator/l1"] == pytest.approx(expected.mean(), rel=1e-3)
+
+
+@pytest.mark.parametrize("conditional", [False, True])
+def test_the_first_pictures_miss_their_originals_colorfulness_by_all_of_it(
+        one_replica, conditional):
+    config = tiny_config(
+        conditional=conditional, unconditional_share=1.0, original_colorfulness_weight=3.0,
+        adversarial_weight=0.0)
+    _, values = run(config, one_replica)
+    originals = reference_colorfulness(pictures() / 255.0)
+    assert values["generator/original_colorfulness"] == pytest.approx(originals.mean(), rel=1e-3)
+    assert values["generator/loss"] == pytest.approx(
+        100 * values["generator/l1"] + 3 * values["generator/original_colorfulness"], rel=1e-5)
 
 
 def test_same_seed_and_steps_give_the_same_bits(one_replica):
