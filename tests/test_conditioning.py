@@ -22,6 +22,11 @@ def lab_of(rgb):
     return skcolor.rgb2lab(rgb).astype(np.float32)
 
 
+def split(rgb):
+    lab = (skcolor.rgb2lab(rgb) / [50, 110, 110] - [1, 0, 0]).astype(np.float32)
+    return lab[..., :1], lab[..., 1:]
+
+
 def test_the_drawn_picture_is_the_answer_to_its_targets():
     rgb = pictures()
     uniform = np.random.default_rng(1).uniform(size=(64, DRAWS)).astype(np.float32)
@@ -41,9 +46,7 @@ def test_the_drawn_picture_is_the_answer_to_its_targets():
     difference = skcolor.rgb2lab(moved)[..., 0] - skcolor.rgb2lab(rgb)[..., 0]
     assert np.abs(difference).max() < 0.05
     # Colorfulness and hue included, however large: the picture misses nothing of what is asked.
-    lab = (skcolor.rgb2lab(moved) / [50, 110, 110] - [1, 0, 0]).astype(np.float32)
-    missed = conditioning.control_losses(
-        EVERY, lab[..., :1], lab[..., 1:], targets, controls.NAMES)
+    missed = conditioning.control_losses(EVERY, *split(moved), targets, controls.NAMES)
     assert np.asarray(targets.values)[:, controls.NAMES.index("colorfulness")].max() > 1.0
     for name, values in missed.items():
         np.testing.assert_allclose(values, 0.0, atol=2e-3, err_msg=name)
@@ -70,9 +73,8 @@ def test_a_model_may_obey_some_of_the_controls_in_any_order():
 def test_the_published_hue_term_is_linear_in_mean_and_distance():
     # Hues 0.98 and 0.02 of a turn, half the pixels each: their plain mean is 0.5.
     rgb = np.tile(skcolor.hsv2rgb([[0.98, 0.5, 0.6], [0.02, 0.5, 0.6]])[None, None], (1, 4, 2, 1))
-    lab = (skcolor.rgb2lab(rgb) / [50, 110, 110] - [1, 0, 0]).astype(np.float32)
     missed = {mean: float(conditioning.control_losses(
-        EVERY, lab[..., :1], lab[..., 1:], conditioning.fixed_targets(EVERY, {"hue": 0.95}, 1),
+        EVERY, *split(rgb), conditioning.fixed_targets(EVERY, {"hue": 0.95}, 1),
         ["hue"], mean)["hue"][0]) for mean in ("linear", "circular")}
     assert missed["linear"] == pytest.approx(0.45, abs=2e-3)
     assert missed["circular"] == pytest.approx(0.05, abs=2e-3)
@@ -143,11 +145,6 @@ def test_colours_outside_the_gamut_buy_no_saturation_in_white():
     targets = conditioning.fixed_targets(EVERY, {"saturation": 0.0}, 1)
     losses = conditioning.control_losses(EVERY, white, noise, targets, ["saturation"])
     assert float(losses["saturation"][0]) < 0.01
-
-
-def split(rgb):
-    lab = (skcolor.rgb2lab(rgb) / [50, 110, 110] - [1, 0, 0]).astype(np.float32)
-    return lab[..., :1], lab[..., 1:]
 
 
 def test_what_is_asked_for_nothing_misses_its_originals_colorfulness():
