@@ -47,6 +47,11 @@ class Targets(NamedTuple):
     values: Any
     asked: Any
 
+    @property
+    def any_asked(self):
+        """float [batch], 1 for a picture of which anything is asked, else 0."""
+        return ops.max(self.asked, axis=1)
+
 
 def fixed_targets(
     obeyed: Sequence[Control], wanted: Mapping[str, float | None], batch: int
@@ -135,7 +140,7 @@ def original_colorfulness_loss(l_fake, ab_fake, l_real, ab_real, targets: Target
     fake, real = (
         statistics.colorfulness(color.lab_to_rgb(color.to_gamut(color.join_scaled(*scaled))))
         for scaled in ((l_fake, ab_fake), (l_real, ab_real)))
-    return (1.0 - ops.max(targets.asked, axis=1)) * ops.abs(fake - real)
+    return (1.0 - targets.any_asked) * ops.abs(fake - real)
 
 
 def control_losses(

@@ -112,7 +112,8 @@ class ObjectiveConfig:
     l1_weight: float = setting(100.0, "weight of the mean |ab - original ab|", low=0)
     l1_softening: float = setting(
         0.0, "distance in ab / 110 beyond which being further off counts ever less, so that the "
-        "likeliest colour wins over the median one; 0: the paper's L1", low=0)
+        "likeliest colour wins over the median one (of a conditional model: where no target is "
+        "asked for); 0: the paper's L1", low=0)
     original_colorfulness_weight: float = setting(
         0.0, "weight of |colorfulness - the original's| where no target is asked for, which keeps "
         "L1 from painting duller than the pictures are; 0: none, as in the paper", low=0)

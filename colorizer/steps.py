@@ -252,8 +252,7 @@ class TrainStep:
             real: whether D is shown the real pictures, too; without them it has no losses.
         """
         objective = self.config.objective
-        generator_terms = {"l1": losses.l1_loss(
-            fake, self._as_output(examples, examples.ab_l1), objective.l1_softening)}
+        generator_terms = {"l1": self._l1(fake, examples)}
         l_fake = fake[..., :1] if fake.shape[-1] == 3 else examples.l_scaled
         if self.content_loss:
             generator_terms["perceptual"] = self.content_loss(
@@ -273,6 +272,15 @@ class TrainStep:
         if real:
             discriminator_terms["fake"] = losses.adversarial_loss(fake_logits, 0.0)
         return generator_terms, discriminator_terms
+
+    def _l1(self, fake, examples: Examples):
+        """The L1 loss; what a picture was moved to counts in full, however far off it is."""
+        wanted = self._as_output(examples, examples.ab_l1)
+        softening = self.config.objective.l1_softening
+        loss = losses.l1_loss(fake, wanted, softening)
+        if not (softening and self.config.controls.conditional):
+            return loss
+        return ops.where(examples.targets.any_asked > 0, losses.l1_loss(fake, wanted), loss)
 
     def _measure_misses(self, l_fake, ab_fake, examples: Examples):
         """How far a picture is from each target that has a loss, and from the original's."""

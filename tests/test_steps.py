@@ -117,6 +117,16 @@ def test_the_first_l1_is_that_of_gray_pictures_softened_if_asked(one_replica, so
     assert values["generator/l1"] == pytest.approx(expected.mean(), rel=1e-3)
 
 
+@pytest.mark.parametrize("share, softened", [(1.0, True), (0.0, False)])
+def test_pictures_with_targets_are_compared_by_l1_never_softened(one_replica, share, softened):
+    _, values = run(tiny_config(
+        conditional=True, unconditional_share=share, l1_target="original", l1_softening=0.03,
+        adversarial_weight=0.0), one_replica)
+    off = np.abs(skcolor.rgb2lab(pictures())[..., 1:]) / 110.0
+    expected = 0.03 * np.log1p(off / 0.03) if softened else off
+    assert values["generator/l1"] == pytest.approx(expected.mean(), rel=1e-3)
+
+
 @pytest.mark.parametrize("conditional", [False, True])
 def test_the_first_pictures_miss_their_originals_colorfulness_by_all_of_it(
         one_replica, conditional):
