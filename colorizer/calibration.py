@@ -50,9 +50,9 @@ def calibrate(
         colorize: uint8 [batch, h, w, 3] originals, and a target by its control's name -> uint8
             pictures of the same shape; without a target, the model's natural colours.
         batches: the pictures, uint8 [batch, h, w, 3] each; gone through once.
-        network: as `colorize`, without correction of its output; by default `colorize` itself.
+        network: as `colorize`, with nothing done to its output; by default `colorize` itself.
         rival: originals -> natural colours that are moved to each target, those of an
-            unconditional model for instance. By default those of `colorize`.
+            unconditional model for instance. By default those of `network`.
         controls: what to ask for.
         targets: control -> targets in [0, 1]; by default `targets_of` each.
     """
@@ -64,7 +64,8 @@ def calibrate(
     for original in map(np.asarray, batches):
         examples += len(original)
         natural = colorize(original)
-        moved_from = natural if rival is None else rival(original)
+        alone = natural if network is None else network(original)
+        moved_from = alone if rival is None else rival(original)
         variations.append(_variations(skcolor.rgb2lab(natural), skcolor.rgb2lab(original)))
         l_star = color.rgb_to_lab(_unit(original))[..., 0]
         for control in controls:

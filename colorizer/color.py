@@ -175,6 +175,27 @@ def rgb_to_luma_scaled(rgb):
     return 2.0 * luma - 1.0
 
 
+def soft_threshold(ab, threshold: float, gain: float):
+    """Shrinks small chromas to gray and stretches large ones; the hue stays.
+
+    A network that is not sure paints a little of what might be there, a tint over what is gray in
+    most pictures; the chroma of its guess says how sure it is.
+
+    Args:
+        ab: float [..., 2], of any scale.
+        threshold: the chroma, in the scale of `ab`, that is taken off all; what has less is gray.
+        gain: what is left is multiplied by this.
+
+    Returns:
+        float [..., 2] of chroma `gain * max(chroma - threshold, 0)`.
+
+    Source: soft thresholding: Donoho, De-noising by soft-thresholding, IEEE Transactions on
+    Information Theory 41, 1995, equation 5; there of wavelet coefficients, without a gain.
+    """
+    chroma = ops.sqrt(ops.sum(ops.square(ab), axis=-1, keepdims=True))
+    return ab * (gain * ops.maximum(chroma - threshold, 0.0) / ops.maximum(chroma, 1e-7))
+
+
 def scaled_lab_to_rgb8(l_scaled, ab_scaled):
     """The model's tensors to the 8-bit picture that users get.
 

@@ -20,7 +20,10 @@ from colorizer.errors import UserError
 USAGE = """Makes a folder of a run's newest good checkpoint, that colours anywhere.
 
   python -m colorizer.export --workdir=runs/photos --output=colorizer/models/photos
-  python colorize.py photo.jpg --model=colorizer/models/photos"""
+  python colorize.py photo.jpg --model=colorizer/models/photos
+
+With --chroma_threshold what the model is not sure of stays gray, with --chroma_gain the rest is
+more vivid, in pictures that are asked for nothing. Try: python evaluate.py --workdir=<output>"""
 CARD, SCALARS = "README.md", "scalars.csv"
 SCALAR_ROWS = 6000  # in all; some 40 bytes each
 CARD_METRICS = ("mae_rgb", "delta_e", "psnr", "ssim", "colorfulness_ratio")
@@ -37,38 +40,54 @@ def main(argv: list[str]) -> None:
     flags_lib.define("output", None, "str", "folder of the model", "Run", values)
     flags_lib.define("checkpoint", None, "str", "a checkpoint's folder (default: the run's newest "
                      "that is whole)", "Run", values)
+    natural = saved_models.NaturalColours()
+    flags_lib.define("chroma_threshold", natural.chroma_threshold, "float", "taken off the chroma "
+                     "of all natural colours, in units of a* and b*; those with less stay gray",
+                     "Natural colours", values)
+    flags_lib.define("chroma_gain", natural.chroma_gain, "float", "factor on what is left",
+                     "Natural colours", values)
     rest = flags_lib.parse(argv, values, USAGE)
     if rest or values.workdir is None or values.output is None:
         raise config_lib.ConfigError(
             "export needs --workdir, the folder of a run, and --output, the model's. Received: "
             f"workdir={values.workdir}, output={values.output} {' '.join(rest)}".rstrip())
-    for path in export(Path(values.workdir), Path(values.output), values.checkpoint):
+    natural = saved_models.NaturalColours(values.chroma_threshold, values.chroma_gain)
+    for path in export(Path(values.workdir), Path(values.output), values.checkpoint, natural):
         print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
 
 
-def export(workdir: Path, output: Path, checkpoint: str | Path | None = None) -> list[Path]:
+def export(
+    workdir: Path, output: Path, checkpoint: str | Path | None = None,
+    natural: saved_models.NaturalColours = saved_models.NaturalColours(),
+) -> list[Path]:
     """Writes a model's folder; what it held of one is replaced, but a card is left as it is.
 
     Args:
         workdir: folder of the run.
         output: folder of the model, made if missing.
         checkpoint: a checkpoint's folder; default: the run's newest that is whole.
+        natural: how colours that answer no target are finished.
 
     Returns:
         The files written.
 
     Raises:
-        UserError: no run, no whole checkpoint, or weights that float16 cannot hold.
+        UserError: no run, no whole checkpoint, weights that float16 cannot hold, or natural colours
+            to finish of a model that was trained to fixed targets and has none.
     """
     config_lib.read_config(workdir)
     folder = Path(checkpoint) if checkpoint else checkpoints.newest_readable(
         workdir / "checkpoints")
     manifest = checkpoints.read_manifest(folder)
     step, config = manifest["step"], _without_paths(manifest["config"])
+    fixed = config.controls.desired()
+    if fixed and natural != saved_models.NaturalColours():
+        raise ExportError("`chroma_threshold` and `chroma_gain` are for models that colour "
+                          f"naturally. Received: desired_{' desired_'.join(fixed)}")
     arrays = _half_precision(folder / checkpoints.WEIGHTS)
     scalars = read_scalars(workdir / "tensorboard", step)
     try:
-        return _write(output, config, step, arrays, scalars)
+        return _write(output, config, step, arrays, scalars, natural)
     except OSError as error:
         raise ExportError(f"`output` must be a folder that can be written ({error.strerror}). "
                           f"Received: output={output}")
@@ -76,13 +95,13 @@ def export(workdir: Path, output: Path, checkpoint: str | Path | None = None) ->
 
 def _write(
     output: Path, config: config_lib.TrainConfig, step: int, arrays: Mapping[str, np.ndarray],
-    scalars: Scalars,
+    scalars: Scalars, natural: saved_models.NaturalColours,
 ) -> list[Path]:
     output.mkdir(parents=True, exist_ok=True)
     weights = output / saved_models.WEIGHTS
     np.savez_compressed(weights, allow_pickle=False, **arrays)
     (output / saved_models.SETTINGS).write_text(config.to_json(), encoding="utf-8")
-    description = saved_models.describe(config, weights, step)
+    description = saved_models.describe(config, weights, step, natural)
     (output / saved_models.MODEL).write_text(
         json.dumps(description, indent=1) + "\n", encoding="utf-8")
     write_scalars(output / SCALARS, scalars)

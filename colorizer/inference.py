@@ -55,12 +55,14 @@ class Colorizer:
         halvings: as it was built with.
         luma: whether it was trained to see luma, not lightness.
         obeyed: the controls of its second input, in their order; without such an input, none.
+        natural: how colours that answer no target are finished.
     """
 
     def __init__(
         self, generator: keras.Model, image_size: int, fixed: Mapping[str, float] | None = None,
         *, halvings: int | None = None, luma: bool = False,
         obeyed: Sequence[controls.Control] = (),
+        natural: saved_models.NaturalColours = saved_models.NaturalColours(),
     ):
         self.generator = generator
         self.image_size = image_size
@@ -69,6 +71,7 @@ class Colorizer:
         self.fixed = dict(fixed or {})
         self.luma = luma
         self.obeyed = tuple(obeyed)
+        self.natural = natural
         self._predict = tf.function(
             lambda *inputs: generator(inputs if len(inputs) > 1 else inputs[0], training=False),
             reduce_retracing=True)
@@ -94,7 +97,7 @@ class Colorizer:
         checkpoints.load_weights(generator, weights_file(folder))
         return cls(generator, config.data.image_size, config.controls.desired(),
                    halvings=config.model.halvings, luma=config.model.input_channel == "luma",
-                   obeyed=config.controls.askable())
+                   obeyed=config.controls.askable(), natural=saved_models.natural_colours(folder))
 
     @overload
     def __call__(self, picture: np.ndarray, **targets: float | None) -> np.ndarray: ...
@@ -131,8 +134,8 @@ class Colorizer:
     def colorize_rgb8(
         self, rgb8: np.ndarray, *, corrected: bool = True, **targets: float | None
     ) -> np.ndarray:
-        """As a call, for uint8 [batch, h, w, 3]; not corrected, as near the targets as the network
-        gets alone.
+        """As a call, for uint8 [batch, h, w, 3]; not corrected, what the network gives alone: as
+        near the targets as it gets, or natural colours that are not finished.
         """
         self.check(targets)
         return self._colorize_in_shares(*pictures_lib.as_batch(rgb8), targets, corrected)
@@ -169,6 +172,9 @@ class Colorizer:
                  for name, value in targets.items() if value is not None}
         if asked and corrected:
             ab_scaled = _meet_targets(small, ab_scaled, asked)
+        elif corrected:
+            ab_scaled = color.soft_threshold(
+                ab_scaled, self.natural.chroma_threshold / color.AB_RANGE, self.natural.chroma_gain)
         upsampler = upsampling.Upsampler(small, ab_scaled, size)
         return _by_rows(
             lambda start, band: _to_rgb8(band, upsampler.rows(start, band)), l_scaled)

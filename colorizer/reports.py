@@ -39,7 +39,8 @@ def measure(
         UserError: no checkpoint that can be loaded, or the pictures cannot be had.
     """
     colorizer = inference.Colorizer.load(run.workdir)
-    rival_colors = inference.Colorizer.load(rival).colorize_rgb8 if rival else None
+    rival_colors = functools.partial(
+        inference.Colorizer.load(rival).colorize_rgb8, corrected=False) if rival else None
     dataset = _dataset(run, data_dir)
     with _progress("measuring", dataset, examples) as bar:
         result = evaluation.evaluate(

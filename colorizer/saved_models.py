@@ -2,8 +2,9 @@
 
 A run is a folder with `config.json` and `checkpoints/`. An exported model (`colorizer.export`) is a
 folder with `weights.npz` (named float arrays, nothing that could be run), `config.json` (the
-settings of its run) and `model.json` (format, architecture, SHA-256 of the weights). The models
-that ship with the package are exported ones in `colorizer/models/<name>/`.
+settings of its run) and `model.json` (format, architecture, SHA-256 of the weights, how natural
+colours are finished). The models that ship with the package are exported ones in
+`colorizer/models/<name>/`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,28 @@ WEIGHTS, SETTINGS, MODEL = "weights.npz", "config.json", "model.json"
 
 class ModelError(UserError):
     """A model is not there, damaged, or of another architecture."""
+
+
+@dataclasses.dataclass(frozen=True)
+class NaturalColours:
+    """What is done to the colours of a model that is asked for nothing: `color.soft_threshold`.
+
+    Attributes:
+        chroma_threshold: in units of a* and b*, at least 0; 0 leaves all colours.
+        chroma_gain: above 0; 1 leaves them as vivid as they are.
+
+    Raises:
+        ModelError: one of them is out of its range.
+    """
+
+    chroma_threshold: float = 0.0
+    chroma_gain: float = 1.0
+
+    def __post_init__(self):
+        if not (0.0 <= self.chroma_threshold < math.inf and 0.0 < self.chroma_gain < math.inf):
+            raise ModelError("`chroma_threshold` must be at least 0 and `chroma_gain` above 0. "
+                             f"Received: chroma_threshold={self.chroma_threshold}, "
+                             f"chroma_gain={self.chroma_gain}")
 
 
 def names() -> list[str]:
@@ -114,10 +138,23 @@ def architecture(config: config_lib.TrainConfig) -> dict[str, Any]:
             "controls": [control.name for control in config.controls.askable()]}
 
 
-def describe(config: config_lib.TrainConfig, weights: Path, step: int) -> dict[str, Any]:
+def natural_colours(folder: Path) -> NaturalColours:
+    """How an exported model finishes its natural colours; a run leaves them as they are.
+
+    Raises:
+        ModelError: `model.json` cannot be used.
+    """
+    if not is_exported(folder):
+        return NaturalColours()
+    return _read_description(folder)["natural"]
+
+
+def describe(
+    config: config_lib.TrainConfig, weights: Path, step: int, natural: NaturalColours
+) -> dict[str, Any]:
     """The content of `model.json`."""
     return {"format": FORMAT, "sha256": sha256(weights), "step": step,
-            "architecture": architecture(config)}
+            "natural": dataclasses.asdict(natural), "architecture": architecture(config)}
 
 
 def sha256(path: Path) -> str:
@@ -132,8 +169,9 @@ def _read_description(folder: Path) -> dict[str, Any]:
         version = description["format"]
         if version == FORMAT:
             return {"sha256": str(description["sha256"]),
+                    "natural": NaturalColours(**description.get("natural", {})),
                     "architecture": dict(description["architecture"])}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, ModelError) as error:
         raise ModelError(f"{path} cannot be used: {type(error).__name__}: {error}")
     raise ModelError(f"{path} must be of format {FORMAT}. Received: format={version}")
 

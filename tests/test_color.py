@@ -288,6 +288,16 @@ def test_split_scaled_by_hand(lab, l_scaled, ab_scaled):
     np.testing.assert_allclose(found_ab, ab_scaled, atol=1e-6)
 
 
+@pytest.mark.parametrize("threshold, gain, ab, expected", [
+    (2.0, 1.0, (3, -4), (1.8, -2.4)), (2.0, 2.0, (3, -4), (3.6, -4.8)),  # 5 -> 3, and 6
+    (5.0, 3.0, (3, -4), (0, 0)), (9.0, 3.0, (3, -4), (0, 0)), (2.0, 3.0, (0, 0), (0, 0)),
+    (0.0, 1.0, (-70, 1e-3), (-70, 1e-3)), (0.0, 1.0, (0, 0), (0, 0)),
+])
+def test_soft_threshold_by_hand(threshold, gain, ab, expected):
+    found = color.soft_threshold(np.float32([[ab]]), threshold, gain)
+    np.testing.assert_allclose(found, [[expected]], atol=1e-5)
+
+
 def test_scaled_tensors_of_8_bit_colours_lie_in_the_range_of_tanh():
     l_scaled, ab_scaled = color.split_scaled(color.rgb_to_lab(as_float(rgb8_grid(15))))
     assert np.min(l_scaled) >= -1 - 1e-6 and np.max(l_scaled) <= 1 + 1e-6

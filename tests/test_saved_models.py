@@ -9,10 +9,11 @@ import sys
 
 import numpy as np
 import pytest
+from skimage import color as skcolor
 import tensorflow as tf
 
 from colorizer import (
-    checkpoints, conditioning, config as config_lib, controls, export, inference, networks, runs,
+    checkpoints, conditioning, config as config_lib, export, inference, networks, runs,
     saved_models
 )
 from colorizer.errors import UserError
@@ -56,27 +57,64 @@ def test_a_run_and_its_export_colour_alike_by_name_folder_and_file(workdir, mode
         assert np.abs(coloured.astype(int) - from_run).max() <= 2  # float16
 
 
-def test_a_conditional_model_obeys_as_much_when_it_is_exported(tmp_path):
+def untrained_run(folder, **settings):
+    """Makes the folder of a run that paints vividly, as trained with these settings."""
     config = config_lib.TrainConfig().replace(
-        dataset="/data/sample", image_size=32, width=2, conditional=True, batch_size=8)
+        dataset="/data/sample", image_size=32, width=2, batch_size=8, **settings)
     generator = networks.build_generator(
-        32, 2, condition_size=conditioning.condition_size(controls.CONTROLS))
+        32, 2, condition_size=conditioning.condition_sizes(config.controls)[0])
     rng = np.random.default_rng(0)
     for variable in generator.weights:
         if variable.path.startswith("ab"):  # zeros would colour nothing
             variable.assign(rng.normal(0.0, 0.3, variable.shape))
-    (tmp_path / "run" / "checkpoints").mkdir(parents=True)
-    (tmp_path / "run" / "config.json").write_text(config.to_json())
-    checkpoints.Checkpoints(tmp_path / "run" / "checkpoints", {}, lambda: generator, 1).save(
+    (folder / "checkpoints").mkdir()
+    (folder / "config.json").write_text(config.to_json())
+    checkpoints.Checkpoints(folder / "checkpoints", {}, lambda: generator, 1).save(
         5, {}, config.to_json())
-    export.export(tmp_path / "run", tmp_path / "model")
-    colorizers = [inference.Colorizer.load(tmp_path / name) for name in ("run", "model")]
+    return folder
+
+
+@pytest.fixture(scope="module")
+def conditional(tmp_path_factory):
+    return untrained_run(tmp_path_factory.mktemp("conditional"), conditional=True)
+
+
+def test_a_conditional_model_obeys_as_much_when_it_is_exported(conditional, tmp_path):
+    export.export(conditional, tmp_path / "model")
+    colorizers = [inference.Colorizer.load(path) for path in (conditional, tmp_path / "model")]
     plain, asked = ([colorizer(gray(), **targets).astype(int) for colorizer in colorizers]
                     for targets in ({}, {"saturation": 0.9, "hue": 0.3}))
     assert np.abs(plain[0] - asked[0]).max() > 5
     assert np.abs(plain[0] - plain[1]).max() <= 2
     assert np.abs(asked[0] - asked[1]).max() <= 2
     assert "hue" in (tmp_path / "model" / "README.md").read_text()
+
+
+def test_natural_colours_are_finished_and_those_that_were_asked_for_are_not(conditional, tmp_path):
+    natural = saved_models.NaturalColours(chroma_threshold=39.0, chroma_gain=3.0)
+    export.export(conditional, tmp_path, natural=natural)
+    plain, finished = (inference.Colorizer.load(path) for path in (conditional, tmp_path))
+    picture = np.clip(gray()[:, :32], 100, 150)  # where the gamut is wide
+    before, after = plain(picture), finished(picture)
+    inside = np.all((before > 0) & (before < 255), axis=-1)  # chroma as the network gave it
+    chroma, found = (np.linalg.norm(skcolor.rgb2lab(rgb)[..., 1:], axis=-1)[inside]
+                     for rgb in (before, after))
+    assert min(np.mean(chroma < 38), np.mean(chroma > 42)) > 0.1
+    expected = 3.0 * np.maximum(chroma - 39.0, 0.0)
+    np.testing.assert_allclose(found, expected, atol=4.0)  # 8 bits, tripled
+    for colorizer in (plain, finished):
+        assert colorizer.conditional
+    asked = [colorizer(picture, saturation=0.5).astype(int) for colorizer in (plain, finished)]
+    assert np.abs(asked[0] - asked[1]).max() <= 2
+    alone = finished.colorize_rgb8(np.repeat(picture[None, ..., None], 3, -1), corrected=False)
+    assert np.abs(alone[0].astype(int) - plain(picture)).max() <= 2
+
+
+def test_a_model_with_fixed_targets_has_no_natural_colours_to_finish(tmp_path):
+    with pytest.raises(UserError, match="chroma_gain.*desired_hue"):
+        export.export(untrained_run(tmp_path, desired_hue=0.5), tmp_path / "model",
+                      natural=saved_models.NaturalColours(chroma_gain=2.0))
+    assert not (tmp_path / "model").exists()
 
 
 def test_an_export_holds_half_precision_arrays_and_no_path_of_the_machine(model, workdir):
@@ -188,7 +226,9 @@ def test_weights_of_another_architecture_are_refused_with_the_array_that_differs
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 1, "sha256": 5, "architecture": 3}',
-                                  '{"format": 2}', "\xff"])
+                                  '{"format": 2}', "\xff",
+                                  '{"format": 1, "sha256": "", "architecture": {}, '
+                                  '"natural": {"chroma_gain": -1}}'])
 def test_a_model_json_that_cannot_be_used_is_refused_by_name(model, text):
     (model / "model.json").write_text(text, encoding="latin-1")
     with pytest.raises(UserError, match="model.json"):
@@ -245,6 +285,8 @@ def test_weights_that_half_precision_cannot_hold_are_refused(workdir, tmp_path):
     (["--workdir=nowhere", "--output=out"], "nowhere"),
     (["--workdir={run}", "--output=out", "--checkpoint=nowhere"], "nowhere"),
     (["--workdir={run}", "--output={run}/config.json"], "output"),
+    (["--workdir={run}", "--output=out", "--chroma_threshold=-1"], "chroma_threshold=-1"),
+    (["--workdir={run}", "--output=out", "--chroma_gain=0"], "chroma_gain=0"),
 ])
 def test_export_refuses_in_one_line(workdir, tmp_path, monkeypatch, flags, words):
     monkeypatch.chdir(tmp_path)
