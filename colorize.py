@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 import sys
 
@@ -16,6 +17,7 @@ USAGE = """Colours pictures of any size. Gray ones, or colour ones of which the 
   python colorize.py photo.jpg --model=runs/cifar10
   python colorize.py photo.jpg --saturation=0.6 --hue=0.08
   python colorize.py photo.jpg --saturation=0,0.25,0.5,0.75,1
+  python colorize.py photo.jpg --chroma_noise=0 --chroma_gain=1
 
 Exit status: 0 if every picture was coloured, 1 if some failed, 2 for wrong flags."""
 
@@ -33,17 +35,28 @@ def main(argv: list[str]) -> int:
     for control in controls.CONTROLS:
         flags_lib.define(control.name, None, "str", f"{control.help}; several with commas make a "
                          "contact sheet", "Targets of a conditional model, in [0, 1]", values)
+    for name, help in saved_models.NATURAL_HELP.items():
+        flags_lib.define(name, None, "float", f"{help} (default: the model's own)",
+                         "Natural colours, of which no target is asked", values)
     patterns = flags_lib.parse(argv, values, USAGE)
     combinations = controls.parse_targets({name: values[name].value for name in controls.NAMES})
     model = saved_models.default_name() if values.model is None else values.model
-    trained = saved_models.read_settings(saved_models.find(model)).controls
+    folder = saved_models.find(model)
+    trained = saved_models.read_settings(folder).controls
     for targets in combinations:
         controls.check(targets, trained.askable(), trained.desired())
+    changed = {name: float(values[name].value or 0.0) for name in saved_models.NATURAL_HELP
+               if values[name].present}
+    if changed and (trained.desired() or any(combinations)):
+        raise saved_models.ModelError(
+            f"`{next(iter(changed))}` is for pictures of which no target is asked. Received: "
+            f"{' '.join(argv[1:])}")
+    natural = dataclasses.replace(saved_models.natural_colours(folder), **changed)
     sources = image_paths.expand_inputs(patterns)
     from colorizer import data, inference  # TensorFlow, only once the flags are right
 
     sources = sources or image_paths.expand_inputs([str(path) for path in data.sample_paths()])
-    colorizer = inference.Colorizer.load(model)
+    colorizer = inference.Colorizer.load(model, natural)
     warning = next(filter(None, map(controls.contradiction, combinations)), None)
     if warning:
         print(f"warning: {warning}", file=sys.stderr)

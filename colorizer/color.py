@@ -175,25 +175,27 @@ def rgb_to_luma_scaled(rgb):
     return 2.0 * luma - 1.0
 
 
-def soft_threshold(ab, threshold: float, gain: float):
-    """Shrinks small chromas to gray and stretches large ones; the hue stays.
+def shrink_chroma(ab, noise: float, gain: float):
+    """Shrinks small chromas towards gray and stretches large ones; the hue stays.
 
     A network that is not sure paints a little of what might be there, a tint over what is gray in
     most pictures; the chroma of its guess says how sure it is.
 
     Args:
         ab: float [..., 2], of any scale.
-        threshold: the chroma, in the scale of `ab`, that is taken off all; what has less is gray.
-        gain: what is left is multiplied by this.
+        noise: a chroma, in the scale of `ab`: guesses well below it are taken for nothing.
+        gain: on all that is left.
 
     Returns:
-        float [..., 2] of chroma `gain * max(chroma - threshold, 0)`.
+        float [..., 2] of chroma `gain * chroma^3 / (chroma^2 + noise^2)`.
 
-    Source: soft thresholding: Donoho, De-noising by soft-thresholding, IEEE Transactions on
-    Information Theory 41, 1995, equation 5; there of wavelet coefficients, without a gain.
+    Source: the gain of the Wiener filter, power over power plus that of the noise, with the guess
+    itself for the power: the empirical Wiener shrinkage of Dabov et al., Image denoising by sparse
+    3-D transform-domain collaborative filtering, IEEE Transactions on Image Processing 16, 2007,
+    section III, there of transform coefficients.
     """
-    chroma = ops.sqrt(ops.sum(ops.square(ab), axis=-1, keepdims=True))
-    return ab * (gain * ops.maximum(chroma - threshold, 0.0) / ops.maximum(chroma, 1e-7))
+    power = ops.sum(ops.square(ab), axis=-1, keepdims=True)
+    return ab * (gain * power / ops.maximum(power + noise**2, 1e-12))
 
 
 def scaled_lab_to_rgb8(l_scaled, ab_scaled):

@@ -22,8 +22,8 @@ USAGE = """Makes a folder of a run's newest good checkpoint, that colours anywhe
   python -m colorizer.export --workdir=runs/photos --output=colorizer/models/photos
   python colorize.py photo.jpg --model=colorizer/models/photos
 
-With --chroma_threshold what the model is not sure of stays gray, with --chroma_gain the rest is
-more vivid, in pictures that are asked for nothing. Try: python evaluate.py --workdir=<output>"""
+With --chroma_noise what the model is not sure of stays gray, with --chroma_gain the rest is more
+vivid, in pictures that are asked for nothing. Try: python evaluate.py --workdir=<output>"""
 CARD, SCALARS = "README.md", "scalars.csv"
 SCALAR_ROWS = 6000  # in all; some 40 bytes each
 CARD_METRICS = ("mae_rgb", "delta_e", "psnr", "ssim", "colorfulness_ratio")
@@ -40,18 +40,15 @@ def main(argv: list[str]) -> None:
     flags_lib.define("output", None, "str", "folder of the model", "Run", values)
     flags_lib.define("checkpoint", None, "str", "a checkpoint's folder (default: the run's newest "
                      "that is whole)", "Run", values)
-    natural = saved_models.NaturalColours()
-    flags_lib.define("chroma_threshold", natural.chroma_threshold, "float", "taken off the chroma "
-                     "of all natural colours, in units of a* and b*; those with less stay gray",
-                     "Natural colours", values)
-    flags_lib.define("chroma_gain", natural.chroma_gain, "float", "factor on what is left",
-                     "Natural colours", values)
+    for name, help in saved_models.NATURAL_HELP.items():
+        flags_lib.define(name, getattr(saved_models.NaturalColours, name), "float", help,
+                         "Natural colours", values)
     rest = flags_lib.parse(argv, values, USAGE)
     if rest or values.workdir is None or values.output is None:
         raise config_lib.ConfigError(
             "export needs --workdir, the folder of a run, and --output, the model's. Received: "
             f"workdir={values.workdir}, output={values.output} {' '.join(rest)}".rstrip())
-    natural = saved_models.NaturalColours(values.chroma_threshold, values.chroma_gain)
+    natural = saved_models.NaturalColours(values.chroma_noise, values.chroma_gain)
     for path in export(Path(values.workdir), Path(values.output), values.checkpoint, natural):
         print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
 
@@ -82,7 +79,7 @@ def export(
     step, config = manifest["step"], _without_paths(manifest["config"])
     fixed = config.controls.desired()
     if fixed and natural != saved_models.NaturalColours():
-        raise ExportError("`chroma_threshold` and `chroma_gain` are for models that colour "
+        raise ExportError("`chroma_noise` and `chroma_gain` are for models that colour "
                           f"naturally. Received: desired_{' desired_'.join(fixed)}")
     arrays = _half_precision(folder / checkpoints.WEIGHTS)
     scalars = read_scalars(workdir / "tensorboard", step)

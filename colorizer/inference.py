@@ -77,13 +77,16 @@ class Colorizer:
             reduce_retracing=True)
 
     @classmethod
-    def load(cls, model: str | Path) -> "Colorizer":
+    def load(
+        cls, model: str | Path, natural: saved_models.NaturalColours | None = None
+    ) -> "Colorizer":
         """Loads a trained model.
 
         Args:
             model: the name of a model that ships with the package (`saved_models.names()`), the
                 folder of a run (its newest checkpoint that is whole), or an exported model: its
                 folder or the `weights.npz` in it.
+            natural: how colours that answer no target are finished (default: the model's own way).
 
         Raises:
             UserError: there is no such model, it is damaged, or it is of another architecture.
@@ -97,7 +100,8 @@ class Colorizer:
         checkpoints.load_weights(generator, weights_file(folder))
         return cls(generator, config.data.image_size, config.controls.desired(),
                    halvings=config.model.halvings, luma=config.model.input_channel == "luma",
-                   obeyed=config.controls.askable(), natural=saved_models.natural_colours(folder))
+                   obeyed=config.controls.askable(),
+                   natural=natural or saved_models.natural_colours(folder))
 
     @overload
     def __call__(self, picture: np.ndarray, **targets: float | None) -> np.ndarray: ...
@@ -173,8 +177,8 @@ class Colorizer:
         if asked and corrected:
             ab_scaled = _meet_targets(small, ab_scaled, asked)
         elif corrected:
-            ab_scaled = color.soft_threshold(
-                ab_scaled, self.natural.chroma_threshold / color.AB_RANGE, self.natural.chroma_gain)
+            ab_scaled = color.shrink_chroma(
+                ab_scaled, self.natural.chroma_noise / color.AB_RANGE, self.natural.chroma_gain)
         upsampler = upsampling.Upsampler(small, ab_scaled, size)
         return _by_rows(
             lambda start, band: _to_rgb8(band, upsampler.rows(start, band)), l_scaled)

@@ -25,29 +25,35 @@ FORMAT = 1
 WEIGHTS, SETTINGS, MODEL = "weights.npz", "config.json", "model.json"
 
 
+NATURAL_HELP = {
+    "chroma_noise": "natural colours with a chroma well below this, in units of a* and b*, stay "
+    "gray; 0: none",
+    "chroma_gain": "factor on the chroma of natural colours"}
+
+
 class ModelError(UserError):
     """A model is not there, damaged, or of another architecture."""
 
 
 @dataclasses.dataclass(frozen=True)
 class NaturalColours:
-    """What is done to the colours of a model that is asked for nothing: `color.soft_threshold`.
+    """What is done to the colours of a model that is asked for nothing: `color.shrink_chroma`.
 
     Attributes:
-        chroma_threshold: in units of a* and b*, at least 0; 0 leaves all colours.
-        chroma_gain: above 0; 1 leaves them as vivid as they are.
+        chroma_noise: in units of a* and b*, at least 0; 0 leaves all colours.
+        chroma_gain: above 0; with no noise 1 leaves them as they are.
 
     Raises:
         ModelError: one of them is out of its range.
     """
 
-    chroma_threshold: float = 0.0
+    chroma_noise: float = 0.0
     chroma_gain: float = 1.0
 
     def __post_init__(self):
-        if not (0.0 <= self.chroma_threshold < math.inf and 0.0 < self.chroma_gain < math.inf):
-            raise ModelError("`chroma_threshold` must be at least 0 and `chroma_gain` above 0. "
-                             f"Received: chroma_threshold={self.chroma_threshold}, "
+        if not (0.0 <= self.chroma_noise < math.inf and 0.0 < self.chroma_gain < math.inf):
+            raise ModelError("`chroma_noise` must be at least 0 and `chroma_gain` above 0. "
+                             f"Received: chroma_noise={self.chroma_noise}, "
                              f"chroma_gain={self.chroma_gain}")
 
 

@@ -288,13 +288,13 @@ def test_split_scaled_by_hand(lab, l_scaled, ab_scaled):
     np.testing.assert_allclose(found_ab, ab_scaled, atol=1e-6)
 
 
-@pytest.mark.parametrize("threshold, gain, ab, expected", [
-    (2.0, 1.0, (3, -4), (1.8, -2.4)), (2.0, 2.0, (3, -4), (3.6, -4.8)),  # 5 -> 3, and 6
-    (5.0, 3.0, (3, -4), (0, 0)), (9.0, 3.0, (3, -4), (0, 0)), (2.0, 3.0, (0, 0), (0, 0)),
-    (0.0, 1.0, (-70, 1e-3), (-70, 1e-3)), (0.0, 1.0, (0, 0), (0, 0)),
+@pytest.mark.parametrize("noise, gain, ab, expected", [
+    (5.0, 1.0, (3, -4), (1.5, -2.0)), (5.0, 3.0, (3, -4), (4.5, -6.0)),  # 25 of 25 + 25
+    (20.0, 1.0, (0, 5), (0, 5 / 17)), (5.0, 1.0, (-100, 0), (-1e6 / 10025, 0)),
+    (0.0, 1.0, (-70, 1e-3), (-70, 1e-3)), (0.0, 1.0, (0, 0), (0, 0)), (9.0, 3.0, (0, 0), (0, 0)),
 ])
-def test_soft_threshold_by_hand(threshold, gain, ab, expected):
-    found = color.soft_threshold(np.float32([[ab]]), threshold, gain)
+def test_shrink_chroma_by_hand(noise, gain, ab, expected):
+    found = color.shrink_chroma(np.float32([[ab]]), noise, gain)
     np.testing.assert_allclose(found, [[expected]], atol=1e-5)
 
 
