@@ -13,8 +13,7 @@ from skimage import color as skcolor
 import tensorflow as tf
 
 from colorizer import (
-    checkpoints, conditioning, config as config_lib, export, inference, networks, runs,
-    saved_models
+    checkpoints, conditioning, config as config_lib, export, inference, networks, runs, saved_models
 )
 from colorizer.errors import UserError
 
