@@ -23,8 +23,6 @@ SHIPPED = Path(__file__).parent / "models"
 PREFERRED = ("photos", "cifar10")  # which shipped model colours if none is asked for
 FORMAT = 1
 WEIGHTS, SETTINGS, MODEL = "weights.npz", "config.json", "model.json"
-
-
 NATURAL_HELP = {
     "chroma_noise": "natural colours with a chroma well below this, in units of a* and b*, stay "
     "gray; 0: none",

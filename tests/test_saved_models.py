@@ -100,8 +100,6 @@ def test_natural_colours_are_finished_and_those_that_were_asked_for_are_not(cond
                      for rgb in (before, after))
     assert chroma.max() - chroma.min() > 10.0
     np.testing.assert_allclose(found, 2.0 * chroma**3 / (chroma**2 + 60.0**2), atol=3.0)  # 8 bits
-    for colorizer in (plain, finished):
-        assert colorizer.conditional
     asked = [colorizer(picture, saturation=0.5).astype(int) for colorizer in (plain, finished)]
     assert np.abs(asked[0] - asked[1]).max() <= 2
     again = inference.Colorizer.load(tmp_path, saved_models.NaturalColours())
