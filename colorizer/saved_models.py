@@ -154,7 +154,8 @@ def natural_colours(folder: Path) -> NaturalColours:
 
 
 def describe(
-    config: config_lib.TrainConfig, weights: Path, step: int, natural: NaturalColours
+    config: config_lib.TrainConfig, weights: Path, step: int,
+    natural: NaturalColours = NaturalColours(),
 ) -> dict[str, Any]:
     """The content of `model.json`."""
     return {"format": FORMAT, "sha256": sha256(weights), "step": step,
