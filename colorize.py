@@ -47,11 +47,12 @@ def main(argv: list[str]) -> int:
         controls.check(targets, trained.askable(), trained.desired())
     changed = {name: float(values[name].value or 0.0) for name in saved_models.NATURAL_HELP
                if values[name].present}
-    if changed and (trained.desired() or any(combinations)):
+    if changed and any(combinations):
         raise saved_models.ModelError(
             f"`{next(iter(changed))}` is for pictures of which no target is asked. Received: "
             f"{' '.join(argv[1:])}")
     natural = dataclasses.replace(saved_models.natural_colours(folder), **changed)
+    saved_models.check_natural(natural, trained.desired())
     sources = image_paths.expand_inputs(patterns)
     from colorizer import data, inference  # TensorFlow, only once the flags are right
 

@@ -77,10 +77,7 @@ def export(
         workdir / "checkpoints")
     manifest = checkpoints.read_manifest(folder)
     step, config = manifest["step"], _without_paths(manifest["config"])
-    fixed = config.controls.desired()
-    if fixed and natural != saved_models.NaturalColours():
-        raise ExportError("`chroma_noise` and `chroma_gain` are for models that colour "
-                          f"naturally. Received: desired_{' desired_'.join(fixed)}")
+    saved_models.check_natural(natural, config.controls.desired())
     arrays = _half_precision(folder / checkpoints.WEIGHTS)
     scalars = read_scalars(workdir / "tensorboard", step)
     try:

@@ -89,10 +89,13 @@ class Colorizer:
             natural: how colours that answer no target are finished (default: the model's own way).
 
         Raises:
-            UserError: there is no such model, it is damaged, or it is of another architecture.
+            UserError: there is no such model, it is damaged, it is of another architecture, or it
+                was trained to fixed targets and leaves nothing to finish.
         """
         folder = saved_models.find(model)
         config = saved_models.read_settings(folder)
+        natural = natural or saved_models.natural_colours(folder)
+        saved_models.check_natural(natural, config.controls.desired())
         generator = networks.build_generator(
             config.data.image_size, config.model.width, fixed_size=False,
             condition_size=conditioning.condition_sizes(config.controls)[0],
@@ -101,7 +104,7 @@ class Colorizer:
         return cls(generator, config.data.image_size, config.controls.desired(),
                    halvings=config.model.halvings, luma=config.model.input_channel == "luma",
                    obeyed=config.controls.askable(),
-                   natural=natural or saved_models.natural_colours(folder))
+                   natural=natural)
 
     @overload
     def __call__(self, picture: np.ndarray, **targets: float | None) -> np.ndarray: ...
@@ -136,26 +139,26 @@ class Colorizer:
         return self._colorize_in_shares(*pictures_lib.as_batch(picture), targets)
 
     def colorize_rgb8(
-        self, rgb8: np.ndarray, *, corrected: bool = True, **targets: float | None
+        self, rgb8: np.ndarray, *, finished: bool = True, **targets: float | None
     ) -> np.ndarray:
-        """As a call, for uint8 [batch, h, w, 3]; not corrected, what the network gives alone: as
-        near the targets as it gets, or natural colours that are not finished.
+        """As a call, for uint8 [batch, h, w, 3]; not finished, the colours are the network's
+        alone, neither corrected towards the targets nor, with none, shrunk where it is not sure.
         """
         self.check(targets)
-        return self._colorize_in_shares(*pictures_lib.as_batch(rgb8), targets, corrected)
+        return self._colorize_in_shares(*pictures_lib.as_batch(rgb8), targets, finished)
 
     def _colorize_in_shares(
         self, batch: np.ndarray, one: bool, targets: Mapping[str, float | None],
-        corrected: bool = True,
+        finished: bool = True,
     ) -> np.ndarray:
         height, width = self.working_size(*batch.shape[1:3])
         share = max(1, NETWORK_PIXELS // (height * width))
-        result = np.concatenate([self._colorize(batch[start:start + share], targets, corrected)
+        result = np.concatenate([self._colorize(batch[start:start + share], targets, finished)
                                  for start in range(0, len(batch), share)])
         return result[0] if one else result
 
     def _colorize(
-        self, batch: np.ndarray, targets: Mapping[str, float | None], corrected: bool
+        self, batch: np.ndarray, targets: Mapping[str, float | None], finished: bool
     ) -> np.ndarray:
         """Colours [n, h, w, 1 or 3] as from `pictures.as_batch`: uint8 [n, h, w, 3]."""
         size = batch.shape[1:3]
@@ -174,9 +177,9 @@ class Colorizer:
         ab_scaled = upsampling.smooth_flat(small, output[..., -2:])
         asked = {name: tf.constant(value, tf.float32)
                  for name, value in targets.items() if value is not None}
-        if asked and corrected:
+        if asked and finished:
             ab_scaled = _meet_targets(small, ab_scaled, asked)
-        elif corrected:
+        elif finished:
             ab_scaled = color.shrink_chroma(
                 ab_scaled, self.natural.chroma_noise / color.AB_RANGE, self.natural.chroma_gain)
         upsampler = upsampling.Upsampler(small, ab_scaled, size)

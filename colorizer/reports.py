@@ -40,7 +40,7 @@ def measure(
     """
     colorizer = inference.Colorizer.load(run.workdir)
     rival_colors = functools.partial(
-        inference.Colorizer.load(rival).colorize_rgb8, corrected=False) if rival else None
+        inference.Colorizer.load(rival).colorize_rgb8, finished=False) if rival else None
     dataset = _dataset(run, data_dir)
     with _progress("measuring", dataset, examples) as bar:
         result = evaluation.evaluate(
@@ -74,7 +74,7 @@ def _calibrate(
     batches: Iterable[np.ndarray], rival: Callable[[np.ndarray], np.ndarray] | None, bar: tqdm,
 ) -> curves_lib.Calibration:
     colorize: calibration.Colorize = colorizer.colorize_rgb8
-    network: calibration.Colorize | None = functools.partial(colorize, corrected=False)
+    network: calibration.Colorize | None = functools.partial(colorize, finished=False)
     if not colorizer.conditional:
         colorize, network = (lambda rgb8, **_: colorizer.colorize_rgb8(rgb8)), None
     return calibration.calibrate(

@@ -14,7 +14,7 @@ import hashlib
 import json
 import math
 from pathlib import Path
-from typing import Any
+from typing import Any, Mapping
 
 from colorizer import config as config_lib
 from colorizer.errors import UserError
@@ -151,6 +151,17 @@ def natural_colours(folder: Path) -> NaturalColours:
     if not is_exported(folder):
         return NaturalColours()
     return _read_description(folder)["natural"]
+
+
+def check_natural(natural: NaturalColours, fixed: Mapping[str, float]) -> None:
+    """Refuses to finish the colours of a model that was trained to fixed targets, which it answers.
+
+    Raises:
+        ModelError: there are fixed targets, and `natural` does not leave colours as they are.
+    """
+    if fixed and natural != NaturalColours():
+        raise ModelError("`chroma_noise` and `chroma_gain` are for models that colour naturally. "
+                         f"Received: desired_{' desired_'.join(fixed)}")
 
 
 def describe(

@@ -214,7 +214,7 @@ class Trainer:
         """
         if self.stop.received and self.workers.count == 1:
             raise Stopped
-        return self.colorizer.colorize_rgb8(rgb8, corrected=False, **targets)
+        return self.colorizer.colorize_rgb8(rgb8, finished=False, **targets)
 
     def _calibrate(self) -> None:
         """Writes what a conditional model gives for a few targets of each control."""

@@ -12,6 +12,7 @@ import pytest
 from skimage import color as skcolor
 import tensorflow as tf
 
+import colorize
 from colorizer import (
     checkpoints, conditioning, config as config_lib, export, inference, networks, runs, saved_models
 )
@@ -104,14 +105,18 @@ def test_natural_colours_are_finished_and_those_that_were_asked_for_are_not(cond
     assert np.abs(asked[0] - asked[1]).max() <= 2
     again = inference.Colorizer.load(tmp_path, saved_models.NaturalColours())
     assert np.abs(again(picture).astype(int) - before).max() <= 2
-    alone = finished.colorize_rgb8(np.repeat(picture[None, ..., None], 3, -1), corrected=False)
+    alone = finished.colorize_rgb8(np.repeat(picture[None, ..., None], 3, -1), finished=False)
     assert np.abs(alone[0].astype(int) - before).max() <= 2
 
 
 def test_a_model_with_fixed_targets_has_no_natural_colours_to_finish(tmp_path):
-    with pytest.raises(UserError, match="chroma_gain.*desired_hue"):
-        export.export(untrained_run(tmp_path, desired_hue=0.5), tmp_path / "model",
-                      natural=saved_models.NaturalColours(chroma_gain=2.0))
+    run = untrained_run(tmp_path, desired_hue=0.5)
+    vivid = saved_models.NaturalColours(chroma_gain=2.0)
+    for refused in (lambda: export.export(run, tmp_path / "model", natural=vivid),
+                    lambda: inference.Colorizer.load(run, vivid),
+                    lambda: colorize.main(["", f"--model={run}", "--chroma_gain=2"])):
+        with pytest.raises(UserError, match="chroma_gain.*desired_hue"):
+            refused()
     assert not (tmp_path / "model").exists()
 
 
