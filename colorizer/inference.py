@@ -171,12 +171,15 @@ class Colorizer:
         if self.conditional:
             wanted = conditioning.fixed_targets(self.obeyed, targets, len(batch))
             inputs.append(conditioning.encode(self.obeyed, wanted))
+        asked = {name: tf.constant(value, tf.float32)
+                 for name, value in targets.items() if value is not None}
         output = self._predict(*inputs)
+        if finished and not asked and self.natural.chroma_noise > 0.0:
+            inputs[0] = ops.flip(inputs[0], axis=2)
+            output = (output + ops.flip(self._predict(*inputs), axis=2)) / 2.0
         if output.shape[-1] == 3:
             l_scaled = _predicted_lightness(output[..., :1], l_scaled)
         ab_scaled = upsampling.smooth_flat(small, output[..., -2:])
-        asked = {name: tf.constant(value, tf.float32)
-                 for name, value in targets.items() if value is not None}
         if asked and finished:
             ab_scaled = _meet_targets(small, ab_scaled, asked)
         elif finished:

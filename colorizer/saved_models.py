@@ -37,6 +37,9 @@ class ModelError(UserError):
 class NaturalColours:
     """What is done to the colours of a model that is asked for nothing: `color.shrink_chroma`.
 
+    With noise, of the mean of its colours for a picture and for the mirror image, in which what it
+    is not sure of is less.
+
     Attributes:
         chroma_noise: in units of a* and b*, at least 0; 0 leaves all colours.
         chroma_gain: above 0; with no noise 1 leaves them as they are.

@@ -96,11 +96,15 @@ def test_natural_colours_are_finished_and_those_that_were_asked_for_are_not(cond
     plain, finished = (inference.Colorizer.load(path) for path in (conditional, tmp_path))
     picture = np.clip(gray()[:, :32], 100, 150)  # where the gamut is wide
     before, after = plain(picture), finished(picture)
-    inside = np.all((before > 0) & (before < 255), axis=-1)  # chroma as the network gave it
-    chroma, found = (np.linalg.norm(skcolor.rgb2lab(rgb)[..., 1:], axis=-1)[inside]
-                     for rgb in (before, after))
+    mirrored = plain(picture[:, ::-1])[:, ::-1]
+    inside = np.all((np.minimum(before, mirrored) > 0) & (np.maximum(before, mirrored) < 255),
+                    axis=-1)  # chroma as the network gave it
+    lab = (skcolor.rgb2lab(before) + skcolor.rgb2lab(mirrored)) / 2.0, skcolor.rgb2lab(after)
+    chroma, found = (np.linalg.norm(one[..., 1:], axis=-1)[inside] for one in lab)
     assert chroma.max() - chroma.min() > 10.0
     np.testing.assert_allclose(found, 2.0 * chroma**3 / (chroma**2 + 60.0**2), atol=3.0)  # 8 bits
+    assert np.abs(before.astype(int) - mirrored).max() > 5
+    assert np.abs(after.astype(int) - finished(picture[:, ::-1])[:, ::-1]).max() <= 1
     asked = [colorizer(picture, saturation=0.5).astype(int) for colorizer in (plain, finished)]
     assert np.abs(asked[0] - asked[1]).max() <= 2
     again = inference.Colorizer.load(tmp_path, saved_models.NaturalColours())
