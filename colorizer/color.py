@@ -175,7 +175,7 @@ def rgb_to_luma_scaled(rgb):
     return 2.0 * luma - 1.0
 
 
-def shrink_chroma(ab, noise: float, gain: float):
+def shrink_chroma(ab, noise: float, gain: float, order: float = 2.0):
     """Shrinks small chromas towards gray and stretches large ones; the hue stays.
 
     A network that is not sure paints a little of what might be there, a tint over what is gray in
@@ -185,17 +185,19 @@ def shrink_chroma(ab, noise: float, gain: float):
         ab: float [..., 2], of any scale.
         noise: a chroma, in the scale of `ab`: guesses well below it are taken for nothing.
         gain: on all that is left.
+        order: above 0; how sharply what is left alone parts from what is shrunk.
 
     Returns:
-        float [..., 2] of chroma `gain * chroma^3 / (chroma^2 + noise^2)`.
+        float [..., 2] of chroma `gain * chroma * chroma^order / (chroma^order + noise^order)`.
 
     Source: the gain of the Wiener filter, power over power plus that of the noise, with the guess
     itself for the power: the empirical Wiener shrinkage of Dabov et al., Image denoising by sparse
     3-D transform-domain collaborative filtering, IEEE Transactions on Image Processing 16, 2007,
-    section III, there of transform coefficients.
+    section III, there of transform coefficients. That is order 2; order 1, with amplitudes in the
+    place of powers, is ours.
     """
-    power = ops.sum(ops.square(ab), axis=-1, keepdims=True)
-    return ab * (gain * power / ops.maximum(power + noise**2, 1e-12))
+    power = ops.sum(ops.square(ab), axis=-1, keepdims=True) ** (order / 2.0)
+    return ab * (gain * power / ops.maximum(power + noise**order, 1e-12))
 
 
 def scaled_lab_to_rgb8(l_scaled, ab_scaled):

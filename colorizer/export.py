@@ -48,7 +48,8 @@ def main(argv: list[str]) -> None:
         raise config_lib.ConfigError(
             "export needs --workdir, the folder of a run, and --output, the model's. Received: "
             f"workdir={values.workdir}, output={values.output} {' '.join(rest)}".rstrip())
-    natural = saved_models.NaturalColours(values.chroma_noise, values.chroma_gain)
+    natural = saved_models.NaturalColours(
+        values.chroma_noise, values.chroma_gain, values.chroma_order)
     for path in export(Path(values.workdir), Path(values.output), values.checkpoint, natural):
         print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
 

@@ -184,7 +184,8 @@ class Colorizer:
             ab_scaled = _meet_targets(small, ab_scaled, asked)
         elif finished:
             ab_scaled = color.shrink_chroma(
-                ab_scaled, self.natural.chroma_noise / color.AB_RANGE, self.natural.chroma_gain)
+                ab_scaled, self.natural.chroma_noise / color.AB_RANGE, self.natural.chroma_gain,
+                self.natural.chroma_order)
         upsampler = upsampling.Upsampler(small, ab_scaled, size)
         return _by_rows(
             lambda start, band: _to_rgb8(band, upsampler.rows(start, band)), l_scaled)

@@ -26,7 +26,8 @@ WEIGHTS, SETTINGS, MODEL = "weights.npz", "config.json", "model.json"
 NATURAL_HELP = {
     "chroma_noise": "natural colours with a chroma well below this, in units of a* and b*, stay "
     "gray; 0: none",
-    "chroma_gain": "factor on the chroma of natural colours"}
+    "chroma_gain": "factor on the chroma of natural colours",
+    "chroma_order": "how sharply they part at that noise: 2 as the Wiener filter, 1 gently"}
 
 
 class ModelError(UserError):
@@ -43,6 +44,7 @@ class NaturalColours:
     Attributes:
         chroma_noise: in units of a* and b*, at least 0; 0 leaves all colours.
         chroma_gain: above 0; with no noise 1 leaves them as they are.
+        chroma_order: above 0; 2 is the Wiener filter's gain, 1 parts them gently.
 
     Raises:
         ModelError: one of them is out of its range.
@@ -50,12 +52,15 @@ class NaturalColours:
 
     chroma_noise: float = 0.0
     chroma_gain: float = 1.0
+    chroma_order: float = 2.0
 
     def __post_init__(self):
-        if not (0.0 <= self.chroma_noise < math.inf and 0.0 < self.chroma_gain < math.inf):
-            raise ModelError("`chroma_noise` must be at least 0 and `chroma_gain` above 0. "
-                             f"Received: chroma_noise={self.chroma_noise}, "
-                             f"chroma_gain={self.chroma_gain}")
+        positive = (self.chroma_gain, self.chroma_order)
+        if not (0.0 <= self.chroma_noise < math.inf and 0.0 < min(positive)
+                and max(positive) < math.inf):
+            raise ModelError("`chroma_noise` must be at least 0, `chroma_gain` and `chroma_order` "
+                             f"above 0. Received: chroma_noise={self.chroma_noise}, "
+                             f"chroma_gain={self.chroma_gain}, chroma_order={self.chroma_order}")
 
 
 def names() -> list[str]:

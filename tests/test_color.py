@@ -288,13 +288,15 @@ def test_split_scaled_by_hand(lab, l_scaled, ab_scaled):
     np.testing.assert_allclose(found_ab, ab_scaled, atol=1e-6)
 
 
-@pytest.mark.parametrize("noise, gain, ab, expected", [
-    (5.0, 1.0, (3, -4), (1.5, -2.0)), (5.0, 3.0, (3, -4), (4.5, -6.0)),  # 25 of 25 + 25
-    (20.0, 1.0, (0, 5), (0, 5 / 17)), (5.0, 1.0, (-100, 0), (-1e6 / 10025, 0)),
-    (0.0, 1.0, (-70, 1e-3), (-70, 1e-3)), (0.0, 1.0, (0, 0), (0, 0)), (9.0, 3.0, (0, 0), (0, 0)),
+@pytest.mark.parametrize("noise, gain, order, ab, expected", [
+    (5.0, 1.0, 2.0, (3, -4), (1.5, -2.0)), (5.0, 3.0, 2.0, (3, -4), (4.5, -6.0)),  # 25 of 25 + 25
+    (20.0, 1.0, 2.0, (0, 5), (0, 5 / 17)), (5.0, 1.0, 2.0, (-100, 0), (-1e6 / 10025, 0)),
+    (0.0, 1.0, 2.0, (-70, 1e-3), (-70, 1e-3)), (0.0, 1.0, 2.0, (0, 0), (0, 0)),
+    (9.0, 3.0, 2.0, (0, 0), (0, 0)), (9.0, 3.0, 1.0, (0, 0), (0, 0)),
+    (15.0, 2.0, 1.0, (3, -4), (1.5, -2.0)), (0.0, 1.0, 1.0, (0, -6), (0, -6)),  # 5 of 5 + 15
 ])
-def test_shrink_chroma_by_hand(noise, gain, ab, expected):
-    found = color.shrink_chroma(np.float32([[ab]]), noise, gain)
+def test_shrink_chroma_by_hand(noise, gain, order, ab, expected):
+    found = color.shrink_chroma(np.float32([[ab]]), noise, gain, order)
     np.testing.assert_allclose(found, [[expected]], atol=1e-5)
 
 

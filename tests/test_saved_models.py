@@ -294,6 +294,7 @@ def test_weights_that_half_precision_cannot_hold_are_refused(workdir, tmp_path):
     (["--workdir={run}", "--output={run}/config.json"], "output"),
     (["--workdir={run}", "--output=out", "--chroma_noise=-1"], "chroma_noise=-1"),
     (["--workdir={run}", "--output=out", "--chroma_gain=0"], "chroma_gain=0"),
+    (["--workdir={run}", "--output=out", "--chroma_order=0"], "chroma_order=0"),
 ])
 def test_export_refuses_in_one_line(workdir, tmp_path, monkeypatch, flags, words):
     monkeypatch.chdir(tmp_path)
