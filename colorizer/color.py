@@ -196,8 +196,8 @@ def shrink_chroma(ab, noise: float, gain: float, order: float = 2.0):
     section III, there of transform coefficients. That is order 2; order 1, with amplitudes in the
     place of powers, is ours.
     """
-    power = ops.sum(ops.square(ab), axis=-1, keepdims=True) ** (order / 2.0)
-    return ab * (gain * power / ops.maximum(power + noise**order, 1e-12))
+    chroma = ops.sqrt(ops.sum(ops.square(ab), axis=-1, keepdims=True))
+    return ab * (gain / (1.0 + (noise / ops.maximum(chroma, 1e-6)) ** order))
 
 
 def scaled_lab_to_rgb8(l_scaled, ab_scaled):

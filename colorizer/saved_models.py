@@ -168,7 +168,7 @@ def check_natural(natural: NaturalColours, fixed: Mapping[str, float]) -> None:
         ModelError: there are fixed targets, and `natural` does not leave colours as they are.
     """
     if fixed and natural != NaturalColours():
-        raise ModelError("`chroma_noise` and `chroma_gain` are for models that colour naturally. "
+        raise ModelError(f"`{'`, `'.join(NATURAL_HELP)}` are for models that colour naturally. "
                          f"Received: desired_{' desired_'.join(fixed)}")
 
 

@@ -294,6 +294,7 @@ def test_split_scaled_by_hand(lab, l_scaled, ab_scaled):
     (0.0, 1.0, 2.0, (-70, 1e-3), (-70, 1e-3)), (0.0, 1.0, 2.0, (0, 0), (0, 0)),
     (9.0, 3.0, 2.0, (0, 0), (0, 0)), (9.0, 3.0, 1.0, (0, 0), (0, 0)),
     (15.0, 2.0, 1.0, (3, -4), (1.5, -2.0)), (0.0, 1.0, 1.0, (0, -6), (0, -6)),  # 5 of 5 + 15
+    (0.0, 1.0, 8.0, (0.01, 0), (0.01, 0)),
 ])
 def test_shrink_chroma_by_hand(noise, gain, order, ab, expected):
     found = color.shrink_chroma(np.float32([[ab]]), noise, gain, order)
