@@ -16,7 +16,7 @@ from colorizer.layers import Recipe, SelfAttention
 LEAKY_SLOPE = 0.2
 SMALLEST_GENERATOR_MAP = 2  # pixels at the bottleneck
 SMALLEST_DISCRIMINATOR_MAP = 4
-CONDITION_WIDTH = 64  # channels that the control vector is embedded in
+CONDITION_WIDTH = 64  # channels that the control vector, and the context, are embedded in
 WIDE_IMAGE_SIZE = 128  # from here on, one more thin layer before the widening
 
 
@@ -48,7 +48,7 @@ def discriminator_channels(image_size: int, width: int = 64) -> list[tuple[int, 
 def build_generator(
     image_size: int, width: int = 64, *, dropout: float = 0.5, halvings: int | None = None,
     norm: str = "batch", init: str = "he", output_channels: str = "ab",
-    attention_resolution: int | None = None,
+    attention_resolution: int | None = None, global_context: bool = False,
     condition_size: int = 0, synchronized: bool = False, fixed_size: bool = True,
 ) -> keras.Model:
     """Builds the U-Net that predicts ab from L.
@@ -63,6 +63,7 @@ def build_generator(
         output_channels: `ab`, or `lab` to predict the lightness as well.
         attention_resolution: side in pixels, of a square training picture, of the decoder's map
             that gets self-attention: 4, 8 ... `image_size`; None for none.
+        global_context: whether a summary of the whole picture modulates the decoder.
         condition_size: length of the control vector of a conditional model; 0 for none.
         synchronized: batch statistics over all replicas, not each replica's own.
         fixed_size: False builds it for pictures of any size whose sides are multiples of
@@ -85,6 +86,8 @@ def build_generator(
         x = recipe.normalize(x, f"encoder_{index}_norm")
         x = layers.LeakyReLU(LEAKY_SLOPE, name=f"encoder_{index}_relu")(x)
         skips.append(x)
+    if global_context:
+        embedding = _add_context(recipe, x, embedding)
 
     map_side = image_size // 2 ** (len(channels) - 1)
     dropouts = 2 if image_size < WIDE_IMAGE_SIZE and dropout > 0 else 0
@@ -168,6 +171,25 @@ def _condition_input(size: int):
         CONDITION_WIDTH, activation="relu", kernel_initializer="he_normal", name="condition_embed"
     )(condition)
     return [condition], embedding
+
+
+def _add_context(recipe: Recipe, deepest, embedding):
+    """A summary of the deepest map, added to the control vector's embedding: what a picture shows
+    as a whole moves its colours by the same way as what is asked of them.
+
+    Source: the global features of Iizuka, Simo-Serra and Ishikawa, Let there be Color!, ACM
+    Transactions on Graphics 35(4), 2016, section 3.2; here they modulate (`_film`). Beside a
+    control vector they begin at zero, so that a trained conditional network can be given them.
+    """
+    x = recipe.conv(4 * CONDITION_WIDTH, 1, name="context_features")(deepest)
+    x = layers.ReLU(name="context_relu")(x)
+    x = layers.GlobalAveragePooling2D(name="context_mean")(x)
+    x = layers.Dense(CONDITION_WIDTH, activation="relu", kernel_initializer="he_normal",
+                     name="context_hidden")(x)
+    if embedding is None:
+        return layers.Dense(CONDITION_WIDTH, name="context")(x)
+    x = layers.Dense(CONDITION_WIDTH, kernel_initializer="zeros", name="context")(x)
+    return layers.Add(name="context_added")([embedding, x])
 
 
 def _film(x, embedding, name: str):

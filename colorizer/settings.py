@@ -89,12 +89,15 @@ class ModelConfig:
         "... up to the picture's own in the generator, to half of it in the discriminator", low=4)
     attention_in: str = setting(
         "generator", "which networks get self-attention", choices=("generator", "both"))
+    global_context: bool = setting(
+        False, "let a summary of the whole picture modulate the generator's decoder")
 
     def generator_options(self) -> dict[str, Any]:
         """What `networks.build_generator` takes besides the size, the width and the condition."""
         return dict(dropout=self.dropout, halvings=self.halvings, norm=self.gen_norm,
                     init=self.init, output_channels=self.output_channels,
-                    attention_resolution=self.attention_resolution)
+                    attention_resolution=self.attention_resolution,
+                    global_context=self.global_context)
 
     def discriminator_options(self) -> dict[str, Any]:
         """The same for `networks.build_discriminator`."""

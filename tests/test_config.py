@@ -21,7 +21,7 @@ OTHER = dict(
 OTHER |= dict(dropout=0.25, gen_norm="instance", disc_norm="spectral", init="normal",
               input_channel="luma", output_channels="lab", attention_resolution=8,
               attention_in="both", perceptual_weight=2.0, perceptual_network="cifar10",
-              perceptual_layers="block_0", min_lr=1e-6, generator_steps=2)
+              perceptual_layers="block_0", min_lr=1e-6, generator_steps=2, global_context=True)
 OTHER |= dict(condition="generator", unconditional_share=0.5, l1_target="original",
               hue_mean="linear", dropout=0.25, max_bad_share=0.5, max_bad_steps=3,
               deterministic=True, halvings=4, init_from="anfang/ü", l1_softening=0.03)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from colorizer import networks
+from colorizer import checkpoints, networks
 
 
 @pytest.fixture
@@ -269,3 +269,72 @@ def test_targets_scale_and_shift_every_feature_map_and_nothing_at_first():
     np.testing.assert_allclose(modulated, expected, rtol=1e-4, atol=1e-5)
     colours = [np.asarray(model([picture, wish])) for wish in (wishes, 0 * wishes)]
     assert np.abs(colours[0] - colours[1]).max() > 1e-3
+
+
+# ---------------------------------------------------------------------------------------- context
+
+def far_corner_moves(model, *condition):
+    """By how much the first pixel's colours change with the far corner of a picture of 96 px."""
+    picture = pictures(1, 96, 96)
+    other = picture.copy()
+    other[:, 64:, 64:] = 0.9
+    first, second = (np.asarray(model([one, *condition] if condition else one))[0, 0, 0]
+                     for one in (picture, other))
+    return np.abs(first - second).max()
+
+
+def give_random_context(model, seed=4):
+    rng = np.random.default_rng(seed)
+    for layer in model.layers:
+        if layer.name == "context" or layer.name.endswith(("_gamma", "_beta")):
+            layer.kernel.assign(rng.normal(0, 0.1, layer.kernel.shape))
+
+
+@pytest.mark.parametrize("condition_size", [0, 3])
+def test_with_context_every_pixel_sees_the_whole_picture(condition_size):
+    keras.utils.set_random_seed(0)
+    condition = [np.zeros((1, condition_size), np.float32)] if condition_size else []
+    build = dict(width=4, halvings=2, condition_size=condition_size, fixed_size=False)
+    without = as_if_trained(networks.build_generator(32, **build))
+    give_random_context(without)
+    assert far_corner_moves(without, *condition) == 0.0
+    model = as_if_trained(networks.build_generator(32, global_context=True, **build))
+    give_random_context(model)
+    assert far_corner_moves(model, *condition) > 1e-3
+
+
+def test_context_is_the_mean_over_the_deepest_map():
+    model = networks.build_generator(32, width=2, halvings=2, condition_size=3, global_context=True)
+    give_random_context(model)
+    deepest, context = keras.Model(model.inputs, [
+        model.get_layer("encoder_2_relu").output, model.get_layer("context").output])(
+            [pictures(), np.zeros((2, 3), np.float32)])
+    weights = {name: [weight.numpy() for weight in model.get_layer(name).weights]
+               for name in ("context_features", "context_hidden", "context")}
+    (conv, conv_bias), (hidden, hidden_bias), (last, last_bias) = weights.values()
+    features = np.maximum(np.asarray(deepest) @ conv[0, 0] + conv_bias, 0).mean((1, 2))
+    expected = np.maximum(features @ hidden + hidden_bias, 0) @ last + last_bias
+    np.testing.assert_allclose(context, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_trained_conditional_generator_colours_the_same_when_it_is_given_context(tmp_path):
+    before = as_if_trained(networks.build_generator(32, width=2, condition_size=3))
+    checkpoints.save_weights(before, tmp_path / "weights.npz")
+    after = networks.build_generator(32, width=2, condition_size=3, global_context=True)
+    left = checkpoints.load_matching_weights(after, tmp_path / "weights.npz")
+    assert left and all(name.startswith("context") for name in left)
+    inputs = [pictures(), np.float32([[0.5, -1.0, 2.0], [1.0, 0.3, -0.7]])]
+    np.testing.assert_array_equal(after(inputs), before(inputs))
+
+
+@pytest.mark.parametrize("condition_size", [0, 3])
+def test_context_is_learnt_from_the_first_steps(condition_size):
+    keras.utils.set_random_seed(0)
+    model = networks.build_generator(
+        16, width=2, condition_size=condition_size, global_context=True)
+    inputs = [pictures(8, 16, 16), np.ones((8, 3), np.float32)]
+    before = model.get_layer("context").kernel.numpy()
+    model.compile("adam", "mse")
+    model.fit(inputs if condition_size else inputs[0], pictures(8, 16, 16, 2),
+              epochs=4, batch_size=8, verbose=0)
+    assert np.abs(model.get_layer("context").kernel.numpy() - before).max() > 1e-4
