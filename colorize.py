@@ -42,7 +42,8 @@ def main(argv: list[str]) -> int:
     combinations = controls.parse_targets({name: values[name].value for name in controls.NAMES})
     model = saved_models.default_name() if values.model is None else values.model
     folder = saved_models.find(model)
-    trained = saved_models.read_settings(folder).controls
+    settings = saved_models.read_settings(folder)
+    trained = settings.controls
     for targets in combinations:
         controls.check(targets, trained.askable(), trained.desired())
     changed = {name: float(values[name].value or 0.0) for name in saved_models.NATURAL_HELP
@@ -52,7 +53,7 @@ def main(argv: list[str]) -> int:
             f"`{next(iter(changed))}` is for pictures of which no target is asked. Received: "
             f"{' '.join(argv[1:])}")
     natural = dataclasses.replace(saved_models.natural_colours(folder), **changed)
-    saved_models.check_natural(natural, trained.desired())
+    saved_models.check_natural(natural, settings)
     sources = image_paths.expand_inputs(patterns)
     from colorizer import data, inference  # TensorFlow, only once the flags are right
 

@@ -20,6 +20,7 @@ ASKED_SHARE = 0.3  # of the controls, for a picture with targets; at least one
 # Edits are drawn a little beyond amount 1; there a control asked for alone is asked for its end of
 # the range, so that a model learns what to do with targets that the original cannot be moved to.
 LARGEST_DRAW = 1.15
+LEAST_COLORFULNESS = 0.03  # a picture of less counts as this: one that hardly shows a tint
 
 
 def condition_size(obeyed: Sequence[Control]) -> int:
@@ -137,10 +138,29 @@ def original_colorfulness_loss(l_fake, ab_fake, l_real, ab_real, targets: Target
     Source: ours. The colorfulness loss of DDColor (Kang et al., ICCV 2023) rewards colourfulness in
         every picture instead.
     """
-    fake, real = (
-        statistics.colorfulness(color.lab_to_rgb(color.to_gamut(color.join_scaled(*scaled))))
-        for scaled in ((l_fake, ab_fake), (l_real, ab_real)))
+    fake, real = _colorfulness(l_fake, ab_fake), _colorfulness(l_real, ab_real)
     return (1.0 - targets.any_asked) * ops.abs(fake - real)
+
+
+def foretelling_loss(foretold, l_real, ab_real, targets: Targets):
+    """How far the colourfulness that a network foretells a picture is from the original's.
+
+    Args:
+        foretold: float [batch, 1], above 0.
+        l_real, ab_real: the original, float [batch, h, w, 1] and [batch, h, w, 2] in [-1, 1].
+        targets: what is asked for.
+
+    Returns:
+        float [batch], the square of the difference of the logarithms, which are spread evenly where
+        the colourfulness is not; 0 where anything is asked for, for then the original was moved.
+    """
+    real = ops.maximum(_colorfulness(l_real, ab_real), LEAST_COLORFULNESS)
+    return (1.0 - targets.any_asked) * ops.square(ops.log(foretold[:, 0]) - ops.log(real))
+
+
+def _colorfulness(l_scaled, ab_scaled):
+    lab = color.to_gamut(color.join_scaled(l_scaled, ab_scaled))
+    return statistics.colorfulness(color.lab_to_rgb(lab))
 
 
 def control_losses(

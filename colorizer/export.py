@@ -49,7 +49,7 @@ def main(argv: list[str]) -> None:
             "export needs --workdir, the folder of a run, and --output, the model's. Received: "
             f"workdir={values.workdir}, output={values.output} {' '.join(rest)}".rstrip())
     natural = saved_models.NaturalColours(
-        values.chroma_noise, values.chroma_gain, values.chroma_order)
+        **{name: getattr(values, name) for name in saved_models.NATURAL_HELP})
     for path in export(Path(values.workdir), Path(values.output), values.checkpoint, natural):
         print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
 
@@ -78,7 +78,7 @@ def export(
         workdir / "checkpoints")
     manifest = checkpoints.read_manifest(folder)
     step, config = manifest["step"], _without_paths(manifest["config"])
-    saved_models.check_natural(natural, config.controls.desired())
+    saved_models.check_natural(natural, config)
     arrays = _half_precision(folder / checkpoints.WEIGHTS)
     scalars = read_scalars(workdir / "tensorboard", step)
     try:

@@ -95,7 +95,7 @@ class Colorizer:
         folder = saved_models.find(model)
         config = saved_models.read_settings(folder)
         natural = natural or saved_models.natural_colours(folder)
-        saved_models.check_natural(natural, config.controls.desired())
+        saved_models.check_natural(natural, config)
         generator = networks.build_generator(
             config.data.image_size, config.model.width, fixed_size=False,
             condition_size=conditioning.condition_sizes(config.controls)[0],
@@ -173,10 +173,11 @@ class Colorizer:
             inputs.append(conditioning.encode(self.obeyed, wanted))
         asked = {name: tf.constant(value, tf.float32)
                  for name, value in targets.items() if value is not None}
-        output = self._predict(*inputs)
+        output, *foretold = tf.nest.flatten(self._predict(*inputs))
         if finished and not asked and self.natural.chroma_noise > 0.0:
             inputs[0] = ops.flip(inputs[0], axis=2)
-            output = (output + ops.flip(self._predict(*inputs), axis=2)) / 2.0
+            mirrored = tf.nest.flatten(self._predict(*inputs))[0]
+            output = (output + ops.flip(mirrored, axis=2)) / 2.0
         if output.shape[-1] == 3:
             l_scaled = _predicted_lightness(output[..., :1], l_scaled)
         ab_scaled = upsampling.smooth_flat(small, output[..., -2:])
@@ -184,11 +185,18 @@ class Colorizer:
             ab_scaled = _meet_targets(small, ab_scaled, asked)
         elif finished:
             ab_scaled = color.shrink_chroma(
-                ab_scaled, self.natural.chroma_noise / color.AB_RANGE, self.natural.chroma_gain,
+                ab_scaled, self.natural.chroma_noise / color.AB_RANGE, self._gain(foretold),
                 self.natural.chroma_order)
         upsampler = upsampling.Upsampler(small, ab_scaled, size)
         return _by_rows(
             lambda start, band: _to_rgb8(band, upsampler.rows(start, band)), l_scaled)
+
+    def _gain(self, foretold: list):
+        """The factor on natural chroma: more for a picture that is foretold to be colourful."""
+        gain, power = self.natural.chroma_gain, self.natural.colorfulness_power
+        if power == 0.0:
+            return gain
+        return gain * (foretold[0][:, None, None] / networks.MODERATE_COLORFULNESS) ** power
 
     def _shrink(self, gray):
         size = self.working_size(*gray.shape[1:3])

@@ -16,6 +16,7 @@ from colorizer.layers import Recipe, SelfAttention
 LEAKY_SLOPE = 0.2
 SMALLEST_GENERATOR_MAP = 2  # pixels at the bottleneck
 SMALLEST_DISCRIMINATOR_MAP = 4
+MODERATE_COLORFULNESS = 0.33  # of Hasler and Suesstrunk's scale: what a head foretells at first
 CONDITION_WIDTH = 64  # channels that the control vector, and the context, are embedded in
 WIDE_IMAGE_SIZE = 128  # from here on, one more thin layer before the widening
 
@@ -63,7 +64,8 @@ def build_generator(
         output_channels: `ab`, or `lab` to predict the lightness as well.
         attention_resolution: side in pixels, of a square training picture, of the decoder's map
             that gets self-attention: 4, 8 ... `image_size`; None for none.
-        global_context: whether a summary of the whole picture modulates the decoder.
+        global_context: whether a summary of the whole picture modulates the decoder, and foretells
+            how colourful the picture is.
         condition_size: length of the control vector of a conditional model; 0 for none.
         synchronized: batch statistics over all replicas, not each replica's own.
         fixed_size: False builds it for pictures of any size whose sides are multiples of
@@ -72,7 +74,9 @@ def build_generator(
     Returns:
         A functional model: `l_scaled` float [batch, h, w, 1] in [-1, 1] (with a condition:
         [`l_scaled`, `condition` float [batch, condition_size]]) -> `ab_scaled` float32
-        [batch, h, w, 2] in [-1, 1], or with `lab` [batch, h, w, 3], the scaled L first.
+        [batch, h, w, 2] in [-1, 1], or with `lab` [batch, h, w, 3], the scaled L first. With
+        `global_context` a list of that and of the foretold `statistics.colorfulness`, float32
+        [batch, 1], above 0.
     """
     side = image_size if fixed_size else None
     l_scaled = keras.Input((side, side, 1), name="l_scaled")
@@ -86,8 +90,9 @@ def build_generator(
         x = recipe.normalize(x, f"encoder_{index}_norm")
         x = layers.LeakyReLU(LEAKY_SLOPE, name=f"encoder_{index}_relu")(x)
         skips.append(x)
+    foretold = None
     if global_context:
-        embedding = _add_context(recipe, x, embedding)
+        embedding, foretold = _add_context(recipe, x, embedding)
 
     map_side = image_size // 2 ** (len(channels) - 1)
     dropouts = 2 if image_size < WIDE_IMAGE_SIZE and dropout > 0 else 0
@@ -110,7 +115,8 @@ def build_generator(
         len(output_channels), 1, default="zeros", activation="tanh", dtype="float32",
         name=output_channels)(x)
     inputs = [l_scaled, *condition] if condition else l_scaled
-    return keras.Model(inputs, output, name="generator")
+    outputs = output if foretold is None else [output, foretold]
+    return keras.Model(inputs, outputs, name="generator")
 
 
 def build_discriminator(
@@ -175,21 +181,26 @@ def _condition_input(size: int):
 
 def _add_context(recipe: Recipe, deepest, embedding):
     """A summary of the deepest map, added to the control vector's embedding: what a picture shows
-    as a whole moves its colours by the same way as what is asked of them.
+    as a whole moves its colours by the same way as what is asked of them. And what it foretells.
 
     Source: the global features of Iizuka, Simo-Serra and Ishikawa, Let there be Color!, ACM
-    Transactions on Graphics 35(4), 2016, section 3.2; here they modulate (`_film`). Beside a
-    control vector they begin at zero, so that a trained conditional network can be given them.
+    Transactions on Graphics 35(4), 2016, sections 3.2 and 3.4, there trained to classify as well;
+    here they modulate (`_film`), and foretell how colourful the picture is. Beside a control vector
+    they begin at zero, so that a trained conditional network can be given them.
     """
     x = recipe.conv(4 * CONDITION_WIDTH, 1, name="context_features")(deepest)
     x = layers.ReLU(name="context_relu")(x)
     x = layers.GlobalAveragePooling2D(name="context_mean")(x)
     x = layers.Dense(CONDITION_WIDTH, activation="relu", kernel_initializer="he_normal",
                      name="context_hidden")(x)
+    foretold = layers.Dense(
+        1, activation="exponential", dtype="float32", name="colorfulness",
+        kernel_initializer="zeros",
+        bias_initializer=keras.initializers.Constant(math.log(MODERATE_COLORFULNESS)))(x)
     if embedding is None:
-        return layers.Dense(CONDITION_WIDTH, name="context")(x)
+        return layers.Dense(CONDITION_WIDTH, name="context")(x), foretold
     x = layers.Dense(CONDITION_WIDTH, kernel_initializer="zeros", name="context")(x)
-    return layers.Add(name="context_added")([embedding, x])
+    return layers.Add(name="context_added")([embedding, x]), foretold
 
 
 def _film(x, embedding, name: str):

@@ -14,7 +14,7 @@ import hashlib
 import json
 import math
 from pathlib import Path
-from typing import Any, Mapping
+from typing import Any
 
 from colorizer import config as config_lib
 from colorizer.errors import UserError
@@ -27,7 +27,9 @@ NATURAL_HELP = {
     "chroma_noise": "natural colours with a chroma well below this, in units of a* and b*, stay "
     "gray; 0: none",
     "chroma_gain": "factor on the chroma of natural colours",
-    "chroma_order": "how sharply they part at that noise: 2 as the Wiener filter, 1 gently"}
+    "chroma_order": "how sharply they part at that noise: 2 as the Wiener filter, 1 gently",
+    "colorfulness_power": "power of the colourfulness foretold for a picture (of a model with "
+    "global context; 1: moderate), another factor on the chroma; 0: none"}
 
 
 class ModelError(UserError):
@@ -45,6 +47,8 @@ class NaturalColours:
         chroma_noise: in units of a* and b*, at least 0; 0 leaves all colours.
         chroma_gain: above 0; with no noise 1 leaves them as they are.
         chroma_order: above 0; 2 is the Wiener filter's gain, 1 parts them gently.
+        colorfulness_power: at least 0; of the foretold colourfulness over a moderate one's
+            (`networks.MODERATE_COLORFULNESS`), a factor on the gain.
 
     Raises:
         ModelError: one of them is out of its range.
@@ -53,14 +57,17 @@ class NaturalColours:
     chroma_noise: float = 0.0
     chroma_gain: float = 1.0
     chroma_order: float = 2.0
+    colorfulness_power: float = 0.0
 
     def __post_init__(self):
-        positive = (self.chroma_gain, self.chroma_order)
-        if not (0.0 <= self.chroma_noise < math.inf and 0.0 < min(positive)
-                and max(positive) < math.inf):
-            raise ModelError("`chroma_noise` must be at least 0, `chroma_gain` and `chroma_order` "
-                             f"above 0. Received: chroma_noise={self.chroma_noise}, "
-                             f"chroma_gain={self.chroma_gain}, chroma_order={self.chroma_order}")
+        least = min(self.chroma_noise, self.colorfulness_power)
+        positive = min(self.chroma_gain, self.chroma_order)
+        values = dataclasses.asdict(self)
+        if not (least >= 0.0 and positive > 0.0 and all(map(math.isfinite, values.values()))):
+            raise ModelError(
+                "`chroma_noise` and `colorfulness_power` must be at least 0, `chroma_gain` and "
+                "`chroma_order` above 0. Received: "
+                f"{', '.join(f'{name}={value}' for name, value in values.items())}")
 
 
 def names() -> list[str]:
@@ -161,12 +168,17 @@ def natural_colours(folder: Path) -> NaturalColours:
     return _read_description(folder)["natural"]
 
 
-def check_natural(natural: NaturalColours, fixed: Mapping[str, float]) -> None:
-    """Refuses to finish the colours of a model that was trained to fixed targets, which it answers.
+def check_natural(natural: NaturalColours, config: config_lib.TrainConfig) -> None:
+    """Refuses what a model's natural colours cannot be finished by.
 
     Raises:
-        ModelError: there are fixed targets, and `natural` does not leave colours as they are.
+        ModelError: it was trained to fixed targets, which it answers, and `natural` does not leave
+            colours as they are; or it foretells no colourfulness, and `natural` has a power of it.
     """
+    if natural.colorfulness_power and not config.model.global_context:
+        raise ModelError("`colorfulness_power` is for models trained with --global_context. "
+                         f"Received: colorfulness_power={natural.colorfulness_power}")
+    fixed = config.controls.desired()
     if fixed and natural != NaturalColours():
         raise ModelError(f"`{'`, `'.join(NATURAL_HELP)}` are for models that colour naturally. "
                          f"Received: desired_{' desired_'.join(fixed)}")

@@ -90,7 +90,8 @@ class ModelConfig:
     attention_in: str = setting(
         "generator", "which networks get self-attention", choices=("generator", "both"))
     global_context: bool = setting(
-        False, "let a summary of the whole picture modulate the generator's decoder")
+        False, "let a summary of the whole picture modulate the generator's decoder, and foretell "
+        "how colourful the picture is")
 
     def generator_options(self) -> dict[str, Any]:
         """What `networks.build_generator` takes besides the size, the width and the condition."""

@@ -10,6 +10,8 @@ import tensorflow as tf
 
 from colorizer import color, conditioning, config as config_lib, losses, networks, perceptual
 
+FORETELLING_WEIGHT = 1.0
+
 
 class Examples(NamedTuple):
     """One replica's pictures.
@@ -143,10 +145,10 @@ class TrainStep:
         moved = self._turns[turn]
         before = [tf.identity(variable) for variable in self._changed_by_passes()]
         with tf.GradientTape() as generator_tape, tf.GradientTape() as discriminator_tape:
-            fake = self.generator(
-                self._inputs(self.generator, [examples.gray], examples), training=True)
+            fake, *foretold = tf.nest.flatten(self.generator(
+                self._inputs(self.generator, [examples.gray], examples), training=True))
             generator_terms, discriminator_terms = self._terms(
-                examples, fake, real="discriminator" in moved)
+                examples, fake, foretold, real="discriminator" in moved)
             generator_loss = self._mean(self._weigh(generator_terms))
             scaled_generator_loss = self.generator_optimizer.scale_loss(generator_loss)
             if discriminator_terms:
@@ -243,12 +245,13 @@ class TrainStep:
             return ab_scaled
         return ops.concatenate([examples.l_scaled, ab_scaled], axis=-1)
 
-    def _terms(self, examples: Examples, fake, *, real: bool):
+    def _terms(self, examples: Examples, fake, foretold: list, *, real: bool):
         """Both networks' losses, [batch] each; D sees the fake pictures once for both.
 
         Args:
             examples: the batch.
-            fake: the generator's output.
+            fake: the generator's colours.
+            foretold: its second output, if it has one.
             real: whether D is shown the real pictures, too; without them it has no losses.
         """
         objective = self.config.objective
@@ -259,6 +262,9 @@ class TrainStep:
                 l_fake, fake[..., -2:], examples.l_scaled, examples.ab_l1)
         if self._controlled or objective.original_colorfulness_weight:
             generator_terms |= self._colour_losses(l_fake, fake[..., -2:], examples)
+        if foretold:
+            generator_terms["foretelling"] = conditioning.foretelling_loss(
+                foretold[0], examples.l_scaled, examples.ab_real, examples.targets)
         if objective.adversarial_weight == 0:
             return generator_terms, {}
         discriminator_terms = {}
@@ -305,6 +311,7 @@ class TrainStep:
         weights = {"l1": objective.l1_weight, "adversarial": objective.adversarial_weight,
                    "perceptual": objective.perceptual_weight,
                    "original_colorfulness": objective.original_colorfulness_weight,
+                   "foretelling": FORETELLING_WEIGHT,
                    **self.config.controls.weights()}
         return sum(weights[name] * term for name, term in terms.items())
 

@@ -159,6 +159,18 @@ def test_what_is_asked_for_nothing_misses_its_originals_colorfulness():
     np.testing.assert_allclose(missed, [expected, 0.0], atol=1e-4)
 
 
+def test_what_is_foretold_is_compared_by_logarithms_where_nothing_is_asked_for():
+    real = pictures(3)
+    real[2] = 0.5  # gray: counts as 0.03
+    asked = np.zeros((3, COUNT), np.float32)
+    asked[1, controls.NAMES.index("hue")] = 1.0
+    foretold = np.float32([[0.2], [0.2], [0.06]])
+    missed = conditioning.foretelling_loss(
+        foretold, *split(real), conditioning.Targets(np.zeros_like(asked), asked))
+    expected = np.log(0.2 / reference_colorfulness(real)[0]) ** 2
+    np.testing.assert_allclose(missed, [expected, 0.0, np.log(2.0) ** 2], rtol=1e-3)
+
+
 def test_the_originals_colorfulness_has_finite_gradients_from_gray():
     l_real, ab_real = map(tf.constant, split(pictures(2)))
     gray = tf.zeros_like(ab_real)

@@ -278,8 +278,9 @@ def far_corner_moves(model, *condition):
     picture = pictures(1, 96, 96)
     other = picture.copy()
     other[:, 64:, 64:] = 0.9
-    first, second = (np.asarray(model([one, *condition] if condition else one))[0, 0, 0]
-                     for one in (picture, other))
+    first, second = (
+        np.asarray(tf.nest.flatten(model([one, *condition] if condition else one))[0])[0, 0, 0]
+        for one in (picture, other))
     return np.abs(first - second).max()
 
 
@@ -322,9 +323,11 @@ def test_a_trained_conditional_generator_colours_the_same_when_it_is_given_conte
     checkpoints.save_weights(before, tmp_path / "weights.npz")
     after = networks.build_generator(32, width=2, condition_size=3, global_context=True)
     left = checkpoints.load_matching_weights(after, tmp_path / "weights.npz")
-    assert left and all(name.startswith("context") for name in left)
+    assert left and all(name.startswith(("context", "colorfulness")) for name in left)
     inputs = [pictures(), np.float32([[0.5, -1.0, 2.0], [1.0, 0.3, -0.7]])]
-    np.testing.assert_array_equal(after(inputs), before(inputs))
+    colours, foretold = after(inputs)
+    np.testing.assert_array_equal(colours, before(inputs))
+    np.testing.assert_allclose(foretold, [[0.33], [0.33]], rtol=1e-5)
 
 
 @pytest.mark.parametrize("condition_size", [0, 3])
@@ -333,8 +336,10 @@ def test_context_is_learnt_from_the_first_steps(condition_size):
     model = networks.build_generator(
         16, width=2, condition_size=condition_size, global_context=True)
     inputs = [pictures(8, 16, 16), np.ones((8, 3), np.float32)]
-    before = model.get_layer("context").kernel.numpy()
-    model.compile("adam", "mse")
-    model.fit(inputs if condition_size else inputs[0], pictures(8, 16, 16, 2),
+    before = [model.get_layer(name).kernel.numpy() for name in ("context", "colorfulness")]
+    model.compile("adam", ["mse", "mse"])
+    model.fit(inputs if condition_size else inputs[0],
+              [pictures(8, 16, 16, 2), np.linspace(0, 1, 8, dtype=np.float32)[:, None]],
               epochs=4, batch_size=8, verbose=0)
-    assert np.abs(model.get_layer("context").kernel.numpy() - before).max() > 1e-4
+    for name, kernel in zip(("context", "colorfulness"), before):
+        assert np.abs(model.get_layer(name).kernel.numpy() - kernel).max() > 1e-4

@@ -62,7 +62,8 @@ def untrained_run(folder, **settings):
     config = config_lib.TrainConfig().replace(
         dataset="/data/sample", image_size=32, width=2, batch_size=8, **settings)
     generator = networks.build_generator(
-        32, 2, condition_size=conditioning.condition_sizes(config.controls)[0])
+        32, 2, condition_size=conditioning.condition_sizes(config.controls)[0],
+        global_context=config.model.global_context)
     rng = np.random.default_rng(0)
     for variable in generator.weights:
         if variable.path.startswith("ab"):  # zeros would colour nothing
@@ -111,6 +112,38 @@ def test_natural_colours_are_finished_and_those_that_were_asked_for_are_not(cond
     assert np.abs(again(picture).astype(int) - before).max() <= 2
     alone = finished.colorize_rgb8(np.repeat(picture[None, ..., None], 3, -1), finished=False)
     assert np.abs(alone[0].astype(int) - before).max() <= 2
+
+
+def test_what_is_foretold_to_be_colourful_is_painted_so(tmp_path):
+    run = untrained_run(tmp_path, conditional=True, global_context=True)
+    plain, powered = (
+        inference.Colorizer.load(run, saved_models.NaturalColours(colorfulness_power=power))
+        for power in (0.0, 2.0))
+    head = plain.generator.get_layer("colorfulness")
+    powered.generator.get_layer("colorfulness").kernel.assign(
+        np.random.default_rng(0).normal(0.0, 2.0, head.kernel.shape))
+    picture = np.clip(gray()[:, :32], 100, 150)
+    foretold = np.stack([picture, 250 - picture])
+    before, after = plain(foretold), powered(foretold)
+    l_scaled = inference._lightness(np.repeat(foretold[..., None], 3, -1) / np.float32(255))
+    unasked = np.zeros((2, conditioning.condition_size(powered.obeyed)), np.float32)
+    colourfulness = np.asarray(powered.generator([np.asarray(l_scaled), unasked])[1])[:, 0]
+    assert colourfulness.max() > 1.2 * colourfulness.min()
+    for one, other, factor in zip(before, after, (colourfulness / 0.33) ** 2):
+        inside = np.all((one > 0) & (one < 255) & (other > 0) & (other < 255), axis=-1)
+        chroma, found = (np.linalg.norm(skcolor.rgb2lab(rgb)[inside][:, 1:], axis=-1)
+                         for rgb in (one, other))
+        np.testing.assert_allclose(found, factor * chroma, atol=2.0)
+
+
+@pytest.mark.parametrize("refused", ["load", "export", "colorize"])
+def test_a_model_that_foretells_nothing_has_no_power_of_it(conditional, tmp_path, refused):
+    natural = saved_models.NaturalColours(colorfulness_power=1.5)
+    with pytest.raises(UserError, match="global_context.*colorfulness_power=1.5"):
+        {"load": lambda: inference.Colorizer.load(conditional, natural),
+         "export": lambda: export.export(conditional, tmp_path / "model", natural=natural),
+         "colorize": lambda: colorize.main(
+             ["", f"--model={conditional}", "--colorfulness_power=1.5"])}[refused]()
 
 
 def test_a_model_with_fixed_targets_has_no_natural_colours_to_finish(tmp_path):
@@ -295,6 +328,7 @@ def test_weights_that_half_precision_cannot_hold_are_refused(workdir, tmp_path):
     (["--workdir={run}", "--output=out", "--chroma_noise=-1"], "chroma_noise=-1"),
     (["--workdir={run}", "--output=out", "--chroma_gain=0"], "chroma_gain=0"),
     (["--workdir={run}", "--output=out", "--chroma_order=0"], "chroma_order=0"),
+    (["--workdir={run}", "--output=out", "--colorfulness_power=-1"], "colorfulness_power=-1"),
 ])
 def test_export_refuses_in_one_line(workdir, tmp_path, monkeypatch, flags, words):
     monkeypatch.chdir(tmp_path)
