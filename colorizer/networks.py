@@ -191,8 +191,6 @@ def _add_context(recipe: Recipe, deepest, embedding):
     x = recipe.conv(4 * CONDITION_WIDTH, 1, name="context_features")(deepest)
     x = layers.ReLU(name="context_relu")(x)
     x = layers.GlobalAveragePooling2D(name="context_mean")(x)
-    x = layers.Dense(CONDITION_WIDTH, activation="relu", kernel_initializer="he_normal",
-                     name="context_hidden")(x)
     foretold = layers.Dense(
         1, activation="exponential", dtype="float32", name="colorfulness",
         kernel_initializer="zeros",

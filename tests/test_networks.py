@@ -311,10 +311,10 @@ def test_context_is_the_mean_over_the_deepest_map():
         model.get_layer("encoder_2_relu").output, model.get_layer("context").output])(
             [pictures(), np.zeros((2, 3), np.float32)])
     weights = {name: [weight.numpy() for weight in model.get_layer(name).weights]
-               for name in ("context_features", "context_hidden", "context")}
-    (conv, conv_bias), (hidden, hidden_bias), (last, last_bias) = weights.values()
+               for name in ("context_features", "context")}
+    (conv, conv_bias), (last, last_bias) = weights.values()
     features = np.maximum(np.asarray(deepest) @ conv[0, 0] + conv_bias, 0).mean((1, 2))
-    expected = np.maximum(features @ hidden + hidden_bias, 0) @ last + last_bias
+    expected = features @ last + last_bias
     np.testing.assert_allclose(context, expected, rtol=1e-4, atol=1e-5)
 
 
