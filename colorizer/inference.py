@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from pathlib import Path
 from typing import Any, Callable, Mapping, Sequence, overload
 
@@ -173,10 +174,11 @@ class Colorizer:
             inputs.append(conditioning.encode(self.obeyed, wanted))
         asked = {name: tf.constant(value, tf.float32)
                  for name, value in targets.items() if value is not None}
-        output, *foretold = tf.nest.flatten(self._predict(*inputs))
+        margin = self._margin() if finished and not asked else 0
+        output, *foretold = self._see(*inputs, margin=margin)
         if finished and not asked and self.natural.chroma_noise > 0.0:
             inputs[0] = ops.flip(inputs[0], axis=2)
-            mirrored = tf.nest.flatten(self._predict(*inputs))[0]
+            mirrored = self._see(*inputs, margin=margin)[0]
             output = (output + ops.flip(mirrored, axis=2)) / 2.0
         if output.shape[-1] == 3:
             l_scaled = _predicted_lightness(output[..., :1], l_scaled)
@@ -190,6 +192,20 @@ class Colorizer:
         upsampler = upsampling.Upsampler(small, ab_scaled, size)
         return _by_rows(
             lambda start, band: _to_rgb8(band, upsampler.rows(start, band)), l_scaled)
+
+    def _see(self, gray, *condition, margin: int) -> list:
+        """The network's outputs for [n, h, w, 1]; the margin that it saw as well is cut off."""
+        if not margin:
+            return tf.nest.flatten(self._predict(gray, *condition))
+        sides = (margin, margin)
+        wider = ops.pad(gray, ((0, 0), sides, sides, (0, 0)), mode="reflect")
+        output, *foretold = tf.nest.flatten(self._predict(wider, *condition))
+        return [output[:, margin:-margin, margin:-margin], *foretold]
+
+    def _margin(self) -> int:
+        """The mirrored margin of natural colours in pixels, as many as the network can take."""
+        wanted = self.natural.mirror_margin * self.image_size
+        return self.multiple * math.ceil(wanted / self.multiple)
 
     def _gain(self, foretold: list):
         """The factor on natural chroma: more for a picture that is foretold to be colourful."""
