@@ -245,7 +245,7 @@ class TrainStep:
             return ab_scaled
         return ops.concatenate([examples.l_scaled, ab_scaled], axis=-1)
 
-    def _terms(self, examples: Examples, fake, foretold: list, *, real: bool):
+    def _terms(self, examples: Examples, fake, foretold: Sequence = (), *, real: bool):
         """Both networks' losses, [batch] each; D sees the fake pictures once for both.
 
         Args:
