@@ -260,11 +260,9 @@ class TrainStep:
         if self.content_loss:
             generator_terms["perceptual"] = self.content_loss(
                 l_fake, fake[..., -2:], examples.l_scaled, examples.ab_l1)
-        if self._controlled or objective.original_colorfulness_weight:
-            generator_terms |= self._colour_losses(l_fake, fake[..., -2:], examples)
-        if foretold:
-            generator_terms["foretelling"] = conditioning.foretelling_loss(
-                foretold[0], examples.l_scaled, examples.ab_real, examples.targets)
+        if self._controlled or objective.original_colorfulness_weight or foretold:
+            generator_terms |= self._colour_losses(
+                l_fake, fake[..., -2:], examples, *foretold)
         if objective.adversarial_weight == 0:
             return generator_terms, {}
         discriminator_terms = {}
@@ -288,14 +286,19 @@ class TrainStep:
             return loss
         return ops.where(examples.targets.any_asked > 0, losses.l1_loss(fake, wanted), loss)
 
-    def _measure_misses(self, l_fake, ab_fake, examples: Examples):
-        """How far a picture is from each target that has a loss, and from the original's."""
+    def _measure_misses(self, l_fake, ab_fake, examples: Examples, foretold=None):
+        """How far a picture is from each target that has a loss, and what is foretold and the
+        picture's colourfulness from the original's.
+        """
         missed = conditioning.control_losses(
             self._obeyed, l_fake, ab_fake, examples.targets, self._controlled,
             self.config.controls.hue_mean)
         if self.config.objective.original_colorfulness_weight:
             missed["original_colorfulness"] = conditioning.original_colorfulness_loss(
                 l_fake, ab_fake, examples.l_scaled, examples.ab_real, examples.targets)
+        if foretold is not None:
+            missed["foretelling"] = conditioning.foretelling_loss(
+                foretold, examples.l_scaled, examples.ab_real, examples.targets)
         return missed
 
     @property
