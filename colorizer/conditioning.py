@@ -20,6 +20,7 @@ ASKED_SHARE = 0.3  # of the controls, for a picture with targets; at least one
 # Edits are drawn a little beyond amount 1; there a control asked for alone is asked for its end of
 # the range, so that a model learns what to do with targets that the original cannot be moved to.
 LARGEST_DRAW = 1.15
+COARSE_SIDE = 32
 LEAST_COLORFULNESS = 0.03  # a picture of less counts as this: one that hardly shows a tint
 
 
@@ -135,10 +136,15 @@ def original_colorfulness_loss(l_fake, ab_fake, l_real, ab_real, targets: Target
         not know the original's, so the least mean is at the median of those that the lightness
         leaves possible: a picture that may well be gray is not painted, one that hardly is, is.
 
+        Both are measured on averages over about 1/32 of the picture, without the outer eighth of
+        it: else a stripe along the border, which a network finds by its padding, or lines a pixel
+        wide buy what colours at the right places should.
+
     Source: ours. The colorfulness loss of DDColor (Kang et al., ICCV 2023) rewards colourfulness in
         every picture instead.
     """
-    fake, real = _colorfulness(l_fake, ab_fake), _colorfulness(l_real, ab_real)
+    fake = _colorfulness(_inner_averages(l_fake), _inner_averages(ab_fake))
+    real = _colorfulness(_inner_averages(l_real), _inner_averages(ab_real))
     return (1.0 - targets.any_asked) * ops.abs(fake - real)
 
 
@@ -156,6 +162,14 @@ def foretelling_loss(foretold, l_real, ab_real, targets: Targets):
     """
     real = ops.maximum(_colorfulness(l_real, ab_real), LEAST_COLORFULNESS)
     return (1.0 - targets.any_asked) * ops.square(ops.log(foretold[:, 0]) - ops.log(real))
+
+
+def _inner_averages(scaled):
+    """Averages over COARSE_SIDE cells a side, or over pixels, without the outer eighth."""
+    cell = max(1, min(scaled.shape[1:3]) // COARSE_SIDE)
+    averages = ops.average_pool(scaled, cell, strides=cell)
+    height, width = averages.shape[1:3]
+    return averages[:, height // 8:height - height // 8, width // 8:width - width // 8]
 
 
 def _colorfulness(l_scaled, ab_scaled):

@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from colorizer import color, conditioning, config as config_lib, losses, networks, perceptual
 
-FORETELLING_WEIGHT = 1.0
+FORETELLING_WEIGHT = 3.0
 
 
 class Examples(NamedTuple):

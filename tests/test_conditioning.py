@@ -154,9 +154,25 @@ def test_what_is_asked_for_nothing_misses_its_originals_colorfulness():
     asked[1, controls.NAMES.index("hue")] = 1.0
     missed = conditioning.original_colorfulness_loss(
         *split(duller), *split(real), conditioning.Targets(np.zeros_like(asked), asked))
-    expected = np.abs(reference_colorfulness(duller) - reference_colorfulness(real))[0]
+    inner = np.s_[:, 1:-1, 1:-1]
+    expected = np.abs(
+        reference_colorfulness(duller[inner]) - reference_colorfulness(real[inner]))[0]
     assert expected > 0.05
     np.testing.assert_allclose(missed, [expected, 0.0], atol=1e-4)
+
+
+def test_neither_a_stripe_along_the_border_nor_fine_lines_buy_the_originals_colorfulness():
+    l_real, ab_real = split(pictures(1, size=64))
+    wanted = conditioning.fixed_targets(EVERY, {}, 1)
+    gray = np.zeros_like(ab_real)
+    striped, lined = gray.copy(), gray.copy()
+    striped[:, :5, :, 1] = -0.4
+    lined[:, ::2, :, 1], lined[:, 1::2, :, 1] = 0.1, -0.1
+    dull, bought, fine = (
+        float(conditioning.original_colorfulness_loss(l_real, ab, l_real, ab_real, wanted)[0])
+        for ab in (gray, striped, lined))
+    assert dull > 0.1
+    np.testing.assert_allclose([bought, fine], dull, atol=1e-3)
 
 
 def test_what_is_foretold_is_compared_by_logarithms_where_nothing_is_asked_for():
