@@ -55,14 +55,16 @@ def main(argv: list[str]) -> int:
     natural = dataclasses.replace(saved_models.natural_colours(folder), **changed)
     saved_models.check_natural(natural, settings)
     sources = image_paths.expand_inputs(patterns)
-    from colorizer import data, inference  # TensorFlow, only once the flags are right
+    from colorizer import (  # TensorFlow, only once the flags are right
+        data, inference, picture_files
+    )
 
     sources = sources or image_paths.expand_inputs([str(path) for path in data.sample_paths()])
     colorizer = inference.Colorizer.load(model, natural)
     warning = next(filter(None, map(controls.contradiction, combinations)), None)
     if warning:
         print(f"warning: {warning}", file=sys.stderr)
-    done, failures = inference.colorize_files(
+    done, failures = picture_files.colorize_files(
         colorizer, sources, Path(values.output), overwrite=values.overwrite,
         combinations=combinations)
     for failure in failures:

@@ -15,14 +15,12 @@ import keras
 from keras import ops
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
 from colorizer import (
-    checkpoints, color, conditioning, controls, correction, grids, image_paths, images, networks,
-    pictures as pictures_lib, saved_models, upsampling
+    checkpoints, color, conditioning, controls, correction, networks, pictures as pictures_lib,
+    saved_models, upsampling
 )
 
-SHEET_CELL = 512  # pixels of the longer side of a picture in a contact sheet
 MAX_ASPECT = 8  # a longer side than this many short ones is squeezed for the network
 ROW_PIXELS = 2**20  # pixels converted at once, to bound memory on large photographs
 NETWORK_PIXELS = 2**18  # pixels that the network sees at once: 256 pictures of 32 px, 4 of 256
@@ -165,6 +163,26 @@ class Colorizer:
         size = batch.shape[1:3]
         l_scaled = _by_rows(lambda _, band: _lightness(pictures_lib.unit_rgb(band)), batch)
         small = self._shrink(l_scaled)
+        inputs = self._inputs(batch, small, targets)
+        asked = {name: tf.constant(value, tf.float32)
+                 for name, value in targets.items() if value is not None}
+        natural = finished and not asked
+        output, *foretold = self._see_naturally(*inputs) if natural else self._see(*inputs)
+        if output.shape[-1] == 3:
+            l_scaled = _predicted_lightness(output[..., :1], l_scaled)
+        ab_scaled = upsampling.smooth_flat(small, output[..., -2:])
+        if natural:
+            ab_scaled = color.shrink_chroma(
+                ab_scaled, self.natural.chroma_noise / color.AB_RANGE, self._gain(foretold),
+                self.natural.chroma_order)
+        elif finished:
+            ab_scaled = _meet_targets(small, ab_scaled, asked)
+        upsampler = upsampling.Upsampler(small, ab_scaled, size)
+        return _by_rows(
+            lambda start, band: _to_rgb8(band, upsampler.rows(start, band)), l_scaled)
+
+    def _inputs(self, batch: np.ndarray, small, targets: Mapping[str, float | None]) -> list:
+        """What the network is called with: the picture at its scale, and the condition."""
         inputs = [small]
         if self.luma:
             inputs = [self._shrink(
@@ -172,35 +190,35 @@ class Colorizer:
         if self.conditional:
             wanted = conditioning.fixed_targets(self.obeyed, targets, len(batch))
             inputs.append(conditioning.encode(self.obeyed, wanted))
-        asked = {name: tf.constant(value, tf.float32)
-                 for name, value in targets.items() if value is not None}
-        margin = self._margin() if finished and not asked else 0
-        output, *foretold = self._see(*inputs, margin=margin)
-        if finished and not asked and self.natural.chroma_noise > 0.0:
-            inputs[0] = ops.flip(inputs[0], axis=2)
-            mirrored = self._see(*inputs, margin=margin)[0]
-            output = (output + ops.flip(mirrored, axis=2)) / 2.0
-        if output.shape[-1] == 3:
-            l_scaled = _predicted_lightness(output[..., :1], l_scaled)
-        ab_scaled = upsampling.smooth_flat(small, output[..., -2:])
-        if asked and finished:
-            ab_scaled = _meet_targets(small, ab_scaled, asked)
-        elif finished:
-            ab_scaled = color.shrink_chroma(
-                ab_scaled, self.natural.chroma_noise / color.AB_RANGE, self._gain(foretold),
-                self.natural.chroma_order)
-        upsampler = upsampling.Upsampler(small, ab_scaled, size)
-        return _by_rows(
-            lambda start, band: _to_rgb8(band, upsampler.rows(start, band)), l_scaled)
+        return inputs
 
-    def _see(self, gray, *condition, margin: int) -> list:
-        """The network's outputs for [n, h, w, 1]; the margin that it saw as well is cut off."""
+    def _see(self, gray, *condition) -> list:
+        """The network's outputs for [n, h, w, 1]: the colours, and what it foretells, if it does.
+        """
+        return tf.nest.flatten(self._predict(gray, *condition))
+
+    def _see_naturally(self, gray, *condition) -> list:
+        """The outputs that natural colours are finished from: with noise the means of those for
+        the picture and for its mirror image.
+        """
+        seen = self._see_beyond(gray, *condition)
+        if self.natural.chroma_noise == 0.0:
+            return seen
+        colours, *foretold = self._see_beyond(ops.flip(gray, axis=2), *condition)
+        mirrored = [ops.flip(colours, axis=2), *foretold]
+        return [(one + other) / 2.0 for one, other in zip(seen, mirrored)]
+
+    def _see_beyond(self, gray, *condition) -> list:
+        """The outputs for a picture that goes on in its mirror image beyond its edges; the colours
+        there are cut off.
+        """
+        margin = self._margin()
         if not margin:
-            return tf.nest.flatten(self._predict(gray, *condition))
+            return self._see(gray, *condition)
         sides = (margin, margin)
-        wider = ops.pad(gray, ((0, 0), sides, sides, (0, 0)), mode="reflect")
-        output, *foretold = tf.nest.flatten(self._predict(wider, *condition))
-        return [output[:, margin:-margin, margin:-margin], *foretold]
+        wider = ops.pad(gray, ((0, 0), sides, sides, (0, 0)), mode="symmetric")
+        colours, *foretold = self._see(wider, *condition)
+        return [colours[:, margin:-margin, margin:-margin], *foretold]
 
     def _margin(self) -> int:
         """The mirrored margin of natural colours in pixels, as many as the network can take."""
@@ -247,61 +265,6 @@ def weights_file(folder: Path) -> Path:
     if saved_models.is_exported(folder):
         return saved_models.checked_weights(folder)
     return checkpoints.newest_readable(folder / "checkpoints") / checkpoints.WEIGHTS
-
-
-def colorize_files(
-    colorizer: Colorizer, sources: Sequence[tuple[Path, Path]], output: Path, *, overwrite: bool,
-    combinations: Sequence[Mapping[str, float]] = ({},),
-) -> tuple[int, list[str]]:
-    """Colours picture files, one after the other; a bad one does not stop the others.
-
-    Args:
-        colorizer: the model.
-        sources: (file, name below `output`) pairs, as from `image_paths.expand_inputs`.
-        output: folder for the results.
-        overwrite: whether results that exist are replaced.
-        combinations: targets by control; for more than one a contact sheet is made.
-
-    Returns:
-        The number of pictures written, and one line for each that failed.
-    """
-    done, failures = 0, []
-    for source, name in tqdm(sources, unit=" pictures", disable=len(sources) < 2):
-        try:
-            picture = images.read_picture(source)
-            sheet = len(combinations) > 1
-            target = output / f"{name}-sheet.png" if sheet else image_paths.output_path(
-                output, name, picture.format, has_alpha=picture.alpha is not None)
-            if target.exists() and not overwrite:
-                raise images.ImageError(f"{target}: exists already; --overwrite replaces it")
-            if sheet:
-                grids.save_grid(target, contact_sheet(colorizer, picture.rgb, combinations))
-            else:
-                rgb = colorizer(picture.rgb, **combinations[0])
-                images.write_picture(target, rgb, picture.alpha)
-            done += 1
-        except images.ImageError as error:
-            failures.append(str(error))
-        except OSError as error:
-            failures.append(f"{source}: cannot be written: {error}")
-    return done, failures
-
-
-def contact_sheet(
-    colorizer: Colorizer, rgb: np.ndarray, combinations: Sequence[Mapping[str, float]]
-) -> dict[str, np.ndarray]:
-    """One picture coloured for several targets: heading -> uint8 [1, h, w, 3], at most 512 px.
-
-    Args:
-        colorizer: a conditional model.
-        rgb: float32 [h, w, 3] in [0, 1].
-        combinations: targets by control.
-    """
-    shrink = min(1.0, SHEET_CELL / max(rgb.shape[:2]))
-    size = tuple(max(1, round(side * shrink)) for side in rgb.shape[:2])
-    small = np.clip(ops.image.resize(rgb, size, antialias=True), 0.0, 1.0)
-    return {" ".join(f"{name} {value:g}" for name, value in targets.items()):
-            colorizer(small, **targets)[None] for targets in combinations}
 
 
 def _predicted_lightness(predicted, l_scaled: np.ndarray) -> np.ndarray:

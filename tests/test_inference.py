@@ -7,7 +7,7 @@ import pytest
 from skimage import color as skcolor
 
 from colorizer import (
-    conditioning, controls, image_paths, inference, networks, pictures, saved_models
+    conditioning, controls, image_paths, inference, networks, picture_files, pictures, saved_models
 )
 
 
@@ -106,7 +106,8 @@ def test_bad_pictures_do_not_stop_the_others(colorizer, tmp_path):
     Image.new("RGB", (20, 10), (90, 120, 80)).save(tmp_path / "good.png")
     (tmp_path / "bad.png").write_bytes(b"")
     sources = image_paths.expand_inputs([str(tmp_path)])
-    done, failures = inference.colorize_files(colorizer, sources, tmp_path / "o", overwrite=False)
+    done, failures = picture_files.colorize_files(
+        colorizer, sources, tmp_path / "o", overwrite=False)
     assert done == 1 and len(failures) == 1 and "bad.png" in failures[0]
     assert Image.open(tmp_path / "o" / "good.png").size == (20, 10)
 
@@ -117,12 +118,12 @@ def test_nothing_is_overwritten_unless_asked(colorizer, tmp_path):
     sources = image_paths.expand_inputs([str(source)])
     (tmp_path / "a.png").stat()
     output = tmp_path / "o"
-    assert inference.colorize_files(colorizer, sources, output, overwrite=False) == (1, [])
+    assert picture_files.colorize_files(colorizer, sources, output, overwrite=False) == (1, [])
     (output / "a.png").write_bytes(b"mine")
-    done, failures = inference.colorize_files(colorizer, sources, output, overwrite=False)
+    done, failures = picture_files.colorize_files(colorizer, sources, output, overwrite=False)
     assert done == 0 and "--overwrite" in failures[0]
     assert (output / "a.png").read_bytes() == b"mine"
-    assert inference.colorize_files(colorizer, sources, output, overwrite=True) == (1, [])
+    assert picture_files.colorize_files(colorizer, sources, output, overwrite=True) == (1, [])
 
 
 def test_alpha_and_orientation_are_kept(colorizer, tmp_path):
@@ -133,7 +134,8 @@ def test_alpha_and_orientation_are_kept(colorizer, tmp_path):
     exif[0x0112] = 6  # stored lying, to be turned a quarter
     Image.new("RGB", (30, 20), (50, 90, 130)).save(tmp_path / "turned.jpg", exif=exif)
     sources = image_paths.expand_inputs([str(tmp_path / "alpha.png"), str(tmp_path / "turned.jpg")])
-    assert inference.colorize_files(colorizer, sources, tmp_path / "o", overwrite=False) == (2, [])
+    assert picture_files.colorize_files(
+        colorizer, sources, tmp_path / "o", overwrite=False) == (2, [])
     alpha = np.asarray(Image.open(tmp_path / "o" / "alpha.png"))[..., 3]
     np.testing.assert_array_equal(alpha, rgba[..., 3])
     assert Image.open(tmp_path / "o" / "turned.jpg").size == (20, 30)
