@@ -28,8 +28,8 @@ NATURAL_HELP = {
     "gray; 0: none",
     "chroma_gain": "factor on the chroma of natural colours",
     "chroma_order": "how sharply they part at that noise: 2 as the Wiener filter, 1 gently",
-    "colorfulness_power": "power of the colourfulness foretold for a picture (of a model with "
-    "global context; 1: moderate), another factor on the chroma; 0: none",
+    "colorfulness_power": "power of the colourfulness foretold for a picture, as a multiple of a "
+    "moderate one (of a model with global context), another factor on the chroma; 0: none",
     "mirror_margin": "share of the short side, at most 0.5, by which the network sees the picture "
     "go on in its mirror image; what natural colours it paints there is cut off"}
 
