@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from pathlib import Path
 from typing import Any, Callable, Mapping, Sequence, overload
 
@@ -193,37 +192,19 @@ class Colorizer:
         return inputs
 
     def _see(self, gray, *condition) -> list:
-        """The network's outputs for [n, h, w, 1]: the colours, and what it foretells, if it does.
-        """
+        """The network's outputs for [n, h, w, 1]: colours, and what it foretells, if it does."""
         return tf.nest.flatten(self._predict(gray, *condition))
 
     def _see_naturally(self, gray, *condition) -> list:
         """The outputs that natural colours are finished from: with noise the means of those for
         the picture and for its mirror image.
         """
-        seen = self._see_beyond(gray, *condition)
+        seen = self._see(gray, *condition)
         if self.natural.chroma_noise == 0.0:
             return seen
-        colours, *foretold = self._see_beyond(ops.flip(gray, axis=2), *condition)
+        colours, *foretold = self._see(ops.flip(gray, axis=2), *condition)
         mirrored = [ops.flip(colours, axis=2), *foretold]
         return [(one + other) / 2.0 for one, other in zip(seen, mirrored)]
-
-    def _see_beyond(self, gray, *condition) -> list:
-        """The outputs for a picture that goes on in its mirror image beyond its edges; the colours
-        there are cut off.
-        """
-        margin = self._margin()
-        if not margin:
-            return self._see(gray, *condition)
-        sides = (margin, margin)
-        wider = ops.pad(gray, ((0, 0), sides, sides, (0, 0)), mode="symmetric")
-        colours, *foretold = self._see(wider, *condition)
-        return [colours[:, margin:-margin, margin:-margin], *foretold]
-
-    def _margin(self) -> int:
-        """The mirrored margin of natural colours in pixels, as many as the network can take."""
-        wanted = self.natural.mirror_margin * self.image_size
-        return self.multiple * math.ceil(wanted / self.multiple)
 
     def _gain(self, foretold: list):
         """The factor on natural chroma: more for a picture that is foretold to be colourful."""

@@ -29,9 +29,7 @@ NATURAL_HELP = {
     "chroma_gain": "factor on the chroma of natural colours",
     "chroma_order": "how sharply they part at that noise: 2 as the Wiener filter, 1 gently",
     "colorfulness_power": "power of the colourfulness foretold for a picture, as a multiple of a "
-    "moderate one (of a model with global context), another factor on the chroma; 0: none",
-    "mirror_margin": "share of the short side, at most 0.5, by which the network sees the picture "
-    "go on in its mirror image; what natural colours it paints there is cut off"}
+    "moderate one (of a model with global context), another factor on the chroma; 0: none"}
 
 
 class ModelError(UserError):
@@ -51,9 +49,6 @@ class NaturalColours:
         chroma_order: above 0; 2 is the Wiener filter's gain, 1 parts them gently.
         colorfulness_power: at least 0; of the foretold colourfulness over a moderate one's
             (`networks.MODERATE_COLORFULNESS`), a factor on the gain.
-        mirror_margin: in [0, 0.5], share of the short side by which the network sees a picture
-            continued in its mirror image, so that what it paints along edges, for it has learnt
-            where they are, is cut off.
 
     Raises:
         ModelError: one of them is out of its range.
@@ -63,17 +58,15 @@ class NaturalColours:
     chroma_gain: float = 1.0
     chroma_order: float = 2.0
     colorfulness_power: float = 0.0
-    mirror_margin: float = 0.0
 
     def __post_init__(self):
         least = min(self.chroma_noise, self.colorfulness_power)
         positive = min(self.chroma_gain, self.chroma_order)
         values = dataclasses.asdict(self)
-        if not (least >= 0.0 and positive > 0.0 and 0.0 <= self.mirror_margin <= 0.5
-                and all(map(math.isfinite, values.values()))):
+        if not (least >= 0.0 and positive > 0.0 and all(map(math.isfinite, values.values()))):
             raise ModelError(
                 "`chroma_noise` and `colorfulness_power` must be at least 0, `chroma_gain` and "
-                "`chroma_order` above 0, `mirror_margin` in [0, 0.5]. Received: "
+                "`chroma_order` above 0. Received: "
                 f"{', '.join(f'{name}={value}' for name, value in values.items())}")
 
 

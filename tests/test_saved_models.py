@@ -139,21 +139,6 @@ def test_what_is_foretold_to_be_colourful_is_painted_so(tmp_path):
     assert np.abs(powered(foretold) - mirrored).max() <= 1  # what is foretold is a mean, too
 
 
-def test_a_mirrored_margin_is_seen_and_cut_off(conditional):
-    plain, wide = (
-        inference.Colorizer.load(conditional, saved_models.NaturalColours(mirror_margin=margin))
-        for margin in (0.0, 0.3))
-    picture = gray()[:32, :32]
-    found, without = wide(picture).astype(int), plain(picture)
-    plain.image_size = 64  # sees the 64 px of the next line as they are
-    by_hand = plain(np.pad(picture, 16, mode="symmetric"))[16:-16, 16:-16]
-    assert np.abs(found - by_hand)[4:-4, 4:-4].max() <= 2  # the guide of upsampling ends elsewhere
-    assert np.abs(found - without).max() > 5
-    asked = [model(picture, hue=0.4).astype(int) for model in
-             (wide, inference.Colorizer.load(conditional))]
-    np.testing.assert_array_equal(*asked)
-
-
 @pytest.mark.parametrize("refused", ["load", "export", "colorize"])
 def test_a_model_that_foretells_nothing_has_no_power_of_it(conditional, tmp_path, refused):
     natural = saved_models.NaturalColours(colorfulness_power=1.5)
@@ -347,7 +332,6 @@ def test_weights_that_half_precision_cannot_hold_are_refused(workdir, tmp_path):
     (["--workdir={run}", "--output=out", "--chroma_gain=0"], "chroma_gain=0"),
     (["--workdir={run}", "--output=out", "--chroma_order=0"], "chroma_order=0"),
     (["--workdir={run}", "--output=out", "--colorfulness_power=-1"], "colorfulness_power=-1"),
-    (["--workdir={run}", "--output=out", "--mirror_margin=0.6"], "mirror_margin=0.6"),
 ])
 def test_export_refuses_in_one_line(workdir, tmp_path, monkeypatch, flags, words):
     monkeypatch.chdir(tmp_path)
