@@ -20,7 +20,7 @@ ASKED_SHARE = 0.3  # of the controls, for a picture with targets; at least one
 # Edits are drawn a little beyond amount 1; there a control asked for alone is asked for its end of
 # the range, so that a model learns what to do with targets that the original cannot be moved to.
 LARGEST_DRAW = 1.15
-COARSE_SIDE = 32
+COARSE_SIDE = 32  # cells a side, on whose averages the original's colourfulness is compared
 LEAST_COLORFULNESS = 0.03  # a picture of less counts as this: one that hardly shows a tint
 
 
