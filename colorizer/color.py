@@ -175,7 +175,12 @@ def rgb_to_luma_scaled(rgb):
     return 2.0 * luma - 1.0
 
 
-def shrink_chroma(ab, noise: float, gain: float, order: float = 2.0):
+def chroma(ab):
+    """C*, the distance from gray: float [..., 1] of ab, float [..., 2], in its scale."""
+    return ops.sqrt(ops.sum(ops.square(ab), axis=-1, keepdims=True))
+
+
+def shrink_chroma(ab, signal, noise: float, gain: float, order: float = 2.0):
     """Shrinks small chromas towards gray and stretches large ones; the hue stays.
 
     A network that is not sure paints a little of what might be there, a tint over what is gray in
@@ -183,21 +188,22 @@ def shrink_chroma(ab, noise: float, gain: float, order: float = 2.0):
 
     Args:
         ab: float [..., 2], of any scale.
+        signal: float [..., 1] in the scale of `ab`, at least 0: the chroma that tells how sure a
+            guess is, its own or one that it shares with its surroundings.
         noise: a chroma, in the scale of `ab`: guesses well below it are taken for nothing.
         gain: on all that is left.
         order: above 0; how sharply what is left alone parts from what is shrunk.
 
     Returns:
-        float [..., 2] of chroma `gain * chroma * chroma^order / (chroma^order + noise^order)`.
+        float [..., 2], `ab * gain * signal^order / (signal^order + noise^order)`.
 
     Source: the gain of the Wiener filter, power over power plus that of the noise, with the guess
     itself for the power: the empirical Wiener shrinkage of Dabov et al., Image denoising by sparse
     3-D transform-domain collaborative filtering, IEEE Transactions on Image Processing 16, 2007,
-    section III, there of transform coefficients. That is order 2; order 1, with amplitudes in the
-    place of powers, is ours.
+    section III, there of transform coefficients. That is order 2; others, as 1 with amplitudes in
+    the place of powers, are ours.
     """
-    chroma = ops.sqrt(ops.sum(ops.square(ab), axis=-1, keepdims=True))
-    return ab * (gain / (1.0 + (noise / ops.maximum(chroma, 1e-6)) ** order))
+    return ab * (gain / (1.0 + (noise / ops.maximum(signal, 1e-6)) ** order))
 
 
 def scaled_lab_to_rgb8(l_scaled, ab_scaled):

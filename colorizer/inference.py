@@ -22,6 +22,7 @@ from colorizer import (
 
 MAX_ASPECT = 8  # a longer side than this many short ones is squeezed for the network
 ROW_PIXELS = 2**20  # pixels converted at once, to bound memory on large photographs
+SURROUNDINGS = 20  # how sure colours are is judged over this part of the trained side, either way
 NETWORK_PIXELS = 2**18  # pixels that the network sees at once: 256 pictures of 32 px, 4 of 256
 
 
@@ -171,9 +172,7 @@ class Colorizer:
             l_scaled = _predicted_lightness(output[..., :1], l_scaled)
         ab_scaled = upsampling.smooth_flat(small, output[..., -2:])
         if natural:
-            ab_scaled = color.shrink_chroma(
-                ab_scaled, self.natural.chroma_noise / color.AB_RANGE, self._gain(foretold),
-                self.natural.chroma_order)
+            ab_scaled = self._keep_sure(small, ab_scaled, foretold)
         elif finished:
             ab_scaled = _meet_targets(small, ab_scaled, asked)
         upsampler = upsampling.Upsampler(small, ab_scaled, size)
@@ -205,6 +204,16 @@ class Colorizer:
         colours, *foretold = self._see(ops.flip(gray, axis=2), *condition)
         mirrored = [ops.flip(colours, axis=2), *foretold]
         return [(one + other) / 2.0 for one, other in zip(seen, mirrored)]
+
+    def _keep_sure(self, l_scaled, ab_scaled, foretold: list):
+        """Shrinks the colours that the network is not sure of, there and around: judged pixel by
+        pixel, the surer spots of a plain thing would stand out from it.
+        """
+        signal = upsampling.guided_mean(
+            l_scaled, color.chroma(ab_scaled), self.image_size // SURROUNDINGS)
+        return color.shrink_chroma(
+            ab_scaled, signal, self.natural.chroma_noise / color.AB_RANGE, self._gain(foretold),
+            self.natural.chroma_order)
 
     def _gain(self, foretold: list):
         """The factor on natural chroma: more for a picture that is foretold to be colourful."""

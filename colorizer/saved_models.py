@@ -27,7 +27,8 @@ NATURAL_HELP = {
     "chroma_noise": "natural colours with a chroma well below this, in units of a* and b*, stay "
     "gray; 0: none",
     "chroma_gain": "factor on the chroma of natural colours",
-    "chroma_order": "how sharply they part at that noise: 2 as the Wiener filter, 1 gently",
+    "chroma_order": "how sharply they part at that noise: 2 as the Wiener filter, 1 gently, 4 "
+    "sharply",
     "colorfulness_power": "power of the colourfulness foretold for a picture, as a multiple of a "
     "moderate one (of a model with global context), another factor on the chroma; 0: none"}
 
@@ -41,12 +42,12 @@ class NaturalColours:
     """What is done to the colours of a model that is asked for nothing: `color.shrink_chroma`.
 
     With noise, of the mean of its colours for a picture and for the mirror image, in which what it
-    is not sure of is less.
+    is not sure of is less. Where it is sure tells the chroma around (`upsampling.guided_mean`).
 
     Attributes:
         chroma_noise: in units of a* and b*, at least 0; 0 leaves all colours.
         chroma_gain: above 0; with no noise 1 leaves them as they are.
-        chroma_order: above 0; 2 is the Wiener filter's gain, 1 parts them gently.
+        chroma_order: above 0; 2 is the Wiener filter's gain, 1 parts them gently, 4 sharply.
         colorfulness_power: at least 0; of the foretold colourfulness over a moderate one's
             (`networks.MODERATE_COLORFULNESS`), a factor on the gain.
 

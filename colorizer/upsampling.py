@@ -31,8 +31,26 @@ def smooth_flat(l_scaled, ab_scaled):
         float [batch, h, w, 2]: ab moved towards its local mean by
         `FLAT_VARIANCE / (FLAT_VARIANCE + variance of L in the window)`.
     """
-    flatness = FLAT_VARIANCE / (FLAT_VARIANCE + _variance(l_scaled))
-    return ab_scaled + flatness * (_mean(_mean(ab_scaled)) - ab_scaled)
+    flatness = FLAT_VARIANCE / (FLAT_VARIANCE + _variance(l_scaled, RADIUS))
+    return ab_scaled + flatness * (_mean(_mean(ab_scaled, RADIUS), RADIUS) - ab_scaled)
+
+
+def guided_mean(l_scaled, x, radius: int):
+    """The mean of what is around each pixel, on its side of the edges of the lightness.
+
+    Args:
+        l_scaled: float [batch, h, w, 1] in [-1, 1].
+        x: float [batch, h, w, c].
+        radius: of the windows, in pixels, at least 0.
+
+    Returns:
+        float [batch, h, w, c]; it may exceed the range of `x` a little.
+
+    Source: the guided filter, He, Sun and Tang, equations 5, 6 and 8.
+    """
+    slope = _slope(l_scaled, x, radius)
+    offset = _mean(x, radius) - slope * _mean(l_scaled, radius)
+    return _mean(slope, radius) * l_scaled + _mean(offset, radius)
 
 
 def local_slope(l_scaled, ab_scaled):
@@ -48,8 +66,7 @@ def local_slope(l_scaled, ab_scaled):
 
     Source: He, Sun and Tang, equations 5 and 8; windows are cut off at the picture's border.
     """
-    covariance = _mean(l_scaled * ab_scaled) - _mean(l_scaled) * _mean(ab_scaled)
-    return _mean(covariance / (_variance(l_scaled) + SLOPE_EPSILON))
+    return _mean(_slope(l_scaled, ab_scaled, RADIUS), RADIUS)
 
 
 class Upsampler:
@@ -93,11 +110,17 @@ def resize_weights(source: int, target: int) -> np.ndarray:
         identity, (target, source), interpolation="bicubic", antialias=True))[..., 0]
 
 
-def _variance(x):
+def _slope(l_scaled, x, radius: int):
+    """The least-squares slope of x over L in each window, ridge `SLOPE_EPSILON`."""
+    covariance = _mean(l_scaled * x, radius) - _mean(l_scaled, radius) * _mean(x, radius)
+    return covariance / (_variance(l_scaled, radius) + SLOPE_EPSILON)
+
+
+def _variance(x, radius: int):
     """Variance in the window; the difference of two means, so at least 0 by force."""
-    return ops.maximum(_mean(x * x) - _mean(x)**2, 0.0)
+    return ops.maximum(_mean(x * x, radius) - _mean(x, radius)**2, 0.0)
 
 
-def _mean(x):
-    """Mean over the window of `RADIUS`; at a border over the part inside the picture."""
-    return ops.average_pool(x, 2 * RADIUS + 1, strides=1, padding="same")
+def _mean(x, radius: int):
+    """Mean over the window; at a border over the part inside the picture."""
+    return ops.average_pool(x, 2 * radius + 1, strides=1, padding="same")

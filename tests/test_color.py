@@ -297,8 +297,12 @@ def test_split_scaled_by_hand(lab, l_scaled, ab_scaled):
     (0.0, 1.0, 8.0, (0.01, 0), (0.01, 0)),
 ])
 def test_shrink_chroma_by_hand(noise, gain, order, ab, expected):
-    found = color.shrink_chroma(np.float32([[ab]]), noise, gain, order)
+    ab = np.float32([[ab]])
+    np.testing.assert_allclose(color.chroma(ab), [[[np.hypot(*ab[0, 0])]]], rtol=1e-6)
+    found = color.shrink_chroma(ab, color.chroma(ab), noise, gain, order)
     np.testing.assert_allclose(found, [[expected]], atol=1e-5)
+    shared = color.shrink_chroma(ab, np.float32([[[noise]]]), noise, gain, order)
+    np.testing.assert_allclose(shared, ab * gain / (2.0 if noise else 1.0), atol=1e-5)
 
 
 def test_scaled_tensors_of_8_bit_colours_lie_in_the_range_of_tanh():

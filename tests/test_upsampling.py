@@ -12,23 +12,31 @@ from skimage import color as skcolor
 from colorizer import data, upsampling
 
 
-def window(array, y, x):
-    return array[max(0, y - 1):y + 2, max(0, x - 1):x + 2].reshape(-1, array.shape[-1])
+def window(array, y, x, radius=1):
+    rows, columns = (slice(max(0, at - radius), at + radius + 1) for at in (y, x))
+    return array[rows, columns].reshape(-1, array.shape[-1])
 
 
-def mean_by_loop(array):
-    return np.stack([[window(array, y, x).mean(axis=0) for x in range(array.shape[1])]
+def mean_by_loop(array, radius=1):
+    return np.stack([[window(array, y, x, radius).mean(axis=0) for x in range(array.shape[1])]
                      for y in range(array.shape[0])])
 
 
-def slope_by_loop(lightness, ab):
-    """Ridge regression of ab on L in each window, then the mean over the windows of a pixel."""
-    slope = np.zeros_like(ab)
+def lines_by_loop(lightness, ab, radius=1):
+    """Ridge regression of ab on L in each window: slopes, and what is left of the means of ab."""
+    slope, offset = np.zeros_like(ab), np.zeros_like(ab)
     for y, x in np.ndindex(*lightness.shape[:2]):
-        l_near, ab_near = window(lightness, y, x), window(ab, y, x)
-        l_near, ab_near = l_near - l_near.mean(), ab_near - ab_near.mean(axis=0)
+        l_near, ab_near = window(lightness, y, x, radius), window(ab, y, x, radius)
+        l_mean, ab_mean = l_near.mean(), ab_near.mean(axis=0)
+        l_near, ab_near = l_near - l_mean, ab_near - ab_mean
         slope[y, x] = (l_near * ab_near).mean(axis=0) / ((l_near**2).mean() + 0.01)
-    return mean_by_loop(slope)
+        offset[y, x] = ab_mean - slope[y, x] * l_mean
+    return slope, offset
+
+
+def slope_by_loop(lightness, ab):
+    """The mean over the windows of a pixel."""
+    return mean_by_loop(lines_by_loop(lightness, ab)[0])
 
 
 def pillow(array, height, width):
@@ -52,6 +60,15 @@ def test_slope_is_the_one_found_by_a_loop_over_windows():
     lightness, ab = random_pictures(6, 9, 1), random_pictures(6, 9, 2, seed=1)
     np.testing.assert_allclose(upsampling.local_slope(lightness, ab)[0],
                                slope_by_loop(lightness[0], ab[0]), atol=1e-5)
+
+
+@pytest.mark.parametrize("radius", [0, 1, 3, 9])
+def test_guided_mean_is_the_mean_of_the_lines_found_by_a_loop(radius):
+    lightness, x = random_pictures(6, 9, 1), random_pictures(6, 9, 1, seed=1)
+    slope, offset = (mean_by_loop(part, radius)
+                     for part in lines_by_loop(lightness[0], x[0], radius))
+    found = upsampling.guided_mean(lightness, x, radius)
+    np.testing.assert_allclose(found[0], slope * lightness[0] + offset, atol=1e-5)
 
 
 @pytest.mark.parametrize("size", [(23, 31), (6, 9), (4, 5), (1, 1), (1, 40)])
