@@ -181,24 +181,24 @@ def chroma(ab):
 
 
 def shrink_chroma(ab, signal, noise: float, gain: float, order: float = 2.0):
-    """Shrinks small chromas towards gray and stretches large ones; the hue stays.
+    """Shrinks colours towards gray where the signal is small, stretches others; the hue stays.
 
     A network that is not sure paints a little of what might be there, a tint over what is gray in
-    most pictures; the chroma of its guess says how sure it is.
+    most pictures; the chroma of its guesses says how sure it is.
 
     Args:
         ab: float [..., 2], of any scale.
-        signal: float [..., 1] in the scale of `ab`, at least 0: the chroma that tells how sure a
-            guess is, its own or one that it shares with its surroundings.
-        noise: a chroma, in the scale of `ab`: guesses well below it are taken for nothing.
+        signal: float [..., 1] in the scale of `ab`: the chroma that tells how sure a guess is, its
+            own or that of its surroundings; below 0 counts as 0.
+        noise: a chroma, in the scale of `ab`: guesses of a signal well below are taken for nothing.
         gain: on all that is left.
         order: above 0; how sharply what is left alone parts from what is shrunk.
 
     Returns:
         float [..., 2], `ab * gain * signal^order / (signal^order + noise^order)`.
 
-    Source: the gain of the Wiener filter, power over power plus that of the noise, with the guess
-    itself for the power: the empirical Wiener shrinkage of Dabov et al., Image denoising by sparse
+    Source: the gain of the Wiener filter, power over power plus that of the noise, with guesses
+    for the power: the empirical Wiener shrinkage of Dabov et al., Image denoising by sparse
     3-D transform-domain collaborative filtering, IEEE Transactions on Image Processing 16, 2007,
     section III, there of transform coefficients. That is order 2; others, as 1 with amplitudes in
     the place of powers, are ours.

@@ -22,8 +22,8 @@ from colorizer import (
 
 MAX_ASPECT = 8  # a longer side than this many short ones is squeezed for the network
 ROW_PIXELS = 2**20  # pixels converted at once, to bound memory on large photographs
-SURROUNDINGS = 20  # how sure colours are is judged over this part of the trained side, either way
 NETWORK_PIXELS = 2**18  # pixels that the network sees at once: 256 pictures of 32 px, 4 of 256
+SURE_WINDOWS = 20  # the trained side over this is the radius in which colours are judged
 
 
 def _graph(function: Callable, *channels: int) -> Callable:
@@ -209,10 +209,13 @@ class Colorizer:
         """Shrinks the colours that the network is not sure of, there and around: judged pixel by
         pixel, the surer spots of a plain thing would stand out from it.
         """
+        gain = self._gain(foretold)
+        if self.natural.chroma_noise == 0.0:
+            return ab_scaled * gain
         signal = upsampling.guided_mean(
-            l_scaled, color.chroma(ab_scaled), self.image_size // SURROUNDINGS)
+            l_scaled, color.chroma(ab_scaled), max(1, self.image_size // SURE_WINDOWS))
         return color.shrink_chroma(
-            ab_scaled, signal, self.natural.chroma_noise / color.AB_RANGE, self._gain(foretold),
+            ab_scaled, signal, self.natural.chroma_noise / color.AB_RANGE, gain,
             self.natural.chroma_order)
 
     def _gain(self, foretold: list):

@@ -24,8 +24,8 @@ PREFERRED = ("photos", "cifar10")  # which shipped model colours if none is aske
 FORMAT = 1
 WEIGHTS, SETTINGS, MODEL = "weights.npz", "config.json", "model.json"
 NATURAL_HELP = {
-    "chroma_noise": "natural colours with a chroma well below this, in units of a* and b*, stay "
-    "gray; 0: none",
+    "chroma_noise": "natural colours stay gray where the chroma around is well below this, in "
+    "units of a* and b*; 0: nowhere",
     "chroma_gain": "factor on the chroma of natural colours",
     "chroma_order": "how sharply they part at that noise: 2 as the Wiener filter, 1 gently, 4 "
     "sharply",
@@ -42,7 +42,8 @@ class NaturalColours:
     """What is done to the colours of a model that is asked for nothing: `color.shrink_chroma`.
 
     With noise, of the mean of its colours for a picture and for the mirror image, in which what it
-    is not sure of is less. Where it is sure tells the chroma around (`upsampling.guided_mean`).
+    is not sure of is less. How sure it is tells the chroma around each pixel
+    (`upsampling.guided_mean`).
 
     Attributes:
         chroma_noise: in units of a* and b*, at least 0; 0 leaves all colours.

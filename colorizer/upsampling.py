@@ -1,11 +1,12 @@
-"""From the network's scale to the picture's: ab follows the edges of the full-size lightness.
+"""Means and enlargements that follow the edges of the lightness.
 
 Around every pixel ab is taken as a linear function of L, `ab = slope * L + offset`: the local
-linear model of K. He, J. Sun, X. Tang, *Guided Image Filtering*, ECCV 2010, with the coefficients
-found at the small scale and enlarged, as in K. He, J. Sun, *Fast Guided Filter*, arXiv:1505.00996.
-One deviation: the offset is not averaged over the window but chosen so that the small ab itself is
-met at every pixel. The filter as published also smooths, which on true ab loses more than its edges
-gain; so does bilinear enlarging, and bicubic is used for the coefficients instead.
+linear model of K. He, J. Sun, X. Tang, *Guided Image Filtering*, ECCV 2010. `guided_mean` is their
+filter. `Upsampler` finds the coefficients at the network's scale and enlarges them to the
+picture's, as in K. He, J. Sun, *Fast Guided Filter*, arXiv:1505.00996. One deviation there: the
+offset is not averaged over the window but chosen so that the small ab itself is met at every pixel.
+The filter as published also smooths, which on true ab loses more than its edges gain; so does
+bilinear enlarging, and bicubic is used for the coefficients instead.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from __future__ import annotations
 from keras import ops
 import numpy as np
 
-RADIUS = 1  # pixels of the small scale; windows are 3 x 3
+RADIUS = 1  # pixels of the small scale, but for `guided_mean`: windows are 3 x 3
 SLOPE_EPSILON = 0.01  # in squared units of l_scaled: 5 L* of contrast halve the slope
 FLAT_VARIANCE = 0.001  # of l_scaled: at 1.6 L* of contrast half of the speckle is taken out
 
@@ -41,10 +42,10 @@ def guided_mean(l_scaled, x, radius: int):
     Args:
         l_scaled: float [batch, h, w, 1] in [-1, 1].
         x: float [batch, h, w, c].
-        radius: of the windows, in pixels, at least 0.
+        radius: of the windows, in pixels, at least 0; what is within twice that has a part in it.
 
     Returns:
-        float [batch, h, w, c]; it may exceed the range of `x` a little.
+        float [batch, h, w, c]; beside strong edges it may exceed the range of `x`.
 
     Source: the guided filter, He, Sun and Tang, equations 5, 6 and 8.
     """
@@ -122,5 +123,8 @@ def _variance(x, radius: int):
 
 
 def _mean(x, radius: int):
-    """Mean over the window; at a border over the part inside the picture."""
-    return ops.average_pool(x, 2 * radius + 1, strides=1, padding="same")
+    """Mean over the window, rows then columns; at a border over the part inside the picture."""
+    side = 2 * radius + 1
+    for window in ((side, 1), (1, side)):
+        x = ops.average_pool(x, window, strides=1, padding="same")
+    return x

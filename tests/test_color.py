@@ -303,6 +303,9 @@ def test_shrink_chroma_by_hand(noise, gain, order, ab, expected):
     np.testing.assert_allclose(found, [[expected]], atol=1e-5)
     shared = color.shrink_chroma(ab, np.float32([[[noise]]]), noise, gain, order)
     np.testing.assert_allclose(shared, ab * gain / (2.0 if noise else 1.0), atol=1e-5)
+    if noise:  # a guided mean may be below 0
+        below = color.shrink_chroma(ab, np.float32([[[-3.0]]]), noise, gain, order)
+        np.testing.assert_allclose(below, np.zeros_like(ab), atol=1e-3)
 
 
 def test_scaled_tensors_of_8_bit_colours_lie_in_the_range_of_tanh():
