@@ -14,7 +14,7 @@ from __future__ import annotations
 from keras import ops
 import numpy as np
 
-RADIUS = 1  # pixels of the small scale, but for `guided_mean`: windows are 3 x 3
+RADIUS = 1  # of the windows of `smooth_flat` and `local_slope`, in pixels of the small scale
 SLOPE_EPSILON = 0.01  # in squared units of l_scaled: 5 L* of contrast halve the slope
 FLAT_VARIANCE = 0.001  # of l_scaled: at 1.6 L* of contrast half of the speckle is taken out
 
@@ -49,8 +49,7 @@ def guided_mean(l_scaled, x, radius: int):
 
     Source: the guided filter, He, Sun and Tang, equations 5, 6 and 8.
     """
-    slope = _slope(l_scaled, x, radius)
-    offset = _mean(x, radius) - slope * _mean(l_scaled, radius)
+    slope, offset = _lines(l_scaled, x, radius)
     return _mean(slope, radius) * l_scaled + _mean(offset, radius)
 
 
@@ -67,7 +66,7 @@ def local_slope(l_scaled, ab_scaled):
 
     Source: He, Sun and Tang, equations 5 and 8; windows are cut off at the picture's border.
     """
-    return _mean(_slope(l_scaled, ab_scaled, RADIUS), RADIUS)
+    return _mean(_lines(l_scaled, ab_scaled, RADIUS)[0], RADIUS)
 
 
 class Upsampler:
@@ -111,10 +110,12 @@ def resize_weights(source: int, target: int) -> np.ndarray:
         identity, (target, source), interpolation="bicubic", antialias=True))[..., 0]
 
 
-def _slope(l_scaled, x, radius: int):
-    """The least-squares slope of x over L in each window, ridge `SLOPE_EPSILON`."""
-    covariance = _mean(l_scaled * x, radius) - _mean(l_scaled, radius) * _mean(x, radius)
-    return covariance / (_variance(l_scaled, radius) + SLOPE_EPSILON)
+def _lines(l_scaled, x, radius: int):
+    """Slope and offset of x over L in each window by least squares, ridge `SLOPE_EPSILON`."""
+    l_mean, x_mean = _mean(l_scaled, radius), _mean(x, radius)
+    covariance = _mean(l_scaled * x, radius) - l_mean * x_mean
+    slope = covariance / (_variance(l_scaled, radius) + SLOPE_EPSILON)
+    return slope, x_mean - slope * l_mean
 
 
 def _variance(x, radius: int):

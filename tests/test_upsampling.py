@@ -35,7 +35,7 @@ def lines_by_loop(lightness, ab, radius=1):
 
 
 def slope_by_loop(lightness, ab):
-    """The mean over the windows of a pixel."""
+    """The mean of the slopes of all windows that a pixel lies in."""
     return mean_by_loop(lines_by_loop(lightness, ab)[0])
 
 
