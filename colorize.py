@@ -8,7 +8,10 @@ import sys
 
 from absl import flags
 
-from colorizer import controls, flags as flags_lib, image_paths, saved_models
+from colorizer.color import controls
+from colorizer import cli as flags_lib
+from colorizer.data import image_paths
+from colorizer.models import pretrained as saved_models
 
 USAGE = """Colours pictures of any size. Gray ones, or colour ones of which the lightness is taken.
 
@@ -55,9 +58,9 @@ def main(argv: list[str]) -> int:
     natural = dataclasses.replace(saved_models.natural_colours(folder), **changed)
     saved_models.check_natural(natural, settings)
     sources = image_paths.expand_inputs(patterns)
-    from colorizer import (  # TensorFlow, only once the flags are right
-        data, inference, picture_files
-    )
+    from colorizer.data import load as data
+    from colorizer.inference import colorizer as inference
+    from colorizer.inference import files as picture_files
 
     sources = sources or image_paths.expand_inputs([str(path) for path in data.sample_paths()])
     colorizer = inference.Colorizer.load(model, natural)

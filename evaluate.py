@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from absl import flags
 
-from colorizer import config as config_lib, flags as flags_lib, workdirs
+from colorizer import config as config_lib
+from colorizer import cli as flags_lib
+from colorizer.evaluation import workdirs
 
 USAGE = """Measures models on test pictures, always beside the gray baseline.
 
@@ -64,7 +66,7 @@ def main(argv: list[str]) -> None:
         workdirs.check_rival(values.rival, runs[0])
     results = runs[0].results_folder("compare" if several else "results")
     folder = workdirs.make_folder(values.output or results)
-    from colorizer import reports  # TensorFlow is imported only once the flags are right.
+    from colorizer.evaluation import report as reports
 
     if asking:
         reports.turing_test(runs[0], folder, data_dir=values.data_dir, trials=values.trials,

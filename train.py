@@ -6,7 +6,8 @@ import pathlib
 
 from absl import flags
 
-from colorizer import config as config_lib, flags as flags_lib
+from colorizer import config as config_lib
+from colorizer import cli as flags_lib
 
 USAGE = """Trains a grayscale-to-colour GAN (arXiv:1803.05400).
 
@@ -28,10 +29,10 @@ def main(argv: list[str]) -> int:
     config = flags_lib.build_config(values, base=_saved_config(values.workdir))
     # TensorFlow is imported only once the flags are right, and several workers must find each
     # other before it does anything: importing `runs` computes tables.
-    from colorizer import devices
+    from colorizer.training import distribution as devices
 
     strategy = devices.choose_strategy()
-    from colorizer import runs
+    from colorizer.training import run as runs
 
     return runs.run(config, strategy)
 

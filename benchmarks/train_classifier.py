@@ -14,7 +14,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from absl import flags
 
-from colorizer import flags as flags_lib
+from colorizer import cli as flags_lib
 
 BATCH = 128
 PEAK_RATE = 4e-3
@@ -35,7 +35,7 @@ def main(argv):
 
     import tensorflow_datasets as tfds
 
-    from colorizer import classifier
+    from colorizer.models import classifier
 
     train, test = (
         tfds.as_numpy(tfds.load("cifar10", split=split, data_dir=values.data_dir, batch_size=-1,
@@ -63,7 +63,7 @@ def train_model(pictures, labels, epochs, seed):
     import keras
     import numpy as np
 
-    from colorizer import classifier
+    from colorizer.models import classifier
 
     keras.utils.set_random_seed(seed)
     model = classifier.build_classifier()
@@ -89,7 +89,8 @@ def save_rounded(model, output, pictures, labels):
     """Writes the weights in float16; returns the accuracy that these have on test pictures."""
     import numpy as np
 
-    from colorizer import checkpoints, classifier
+    from colorizer.training import checkpoints
+    from colorizer.models import classifier
 
     output.parent.mkdir(exist_ok=True)
     np.savez_compressed(

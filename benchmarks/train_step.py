@@ -19,7 +19,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from absl import flags
 
-from colorizer import config as config_lib, flags as flags_lib
+from colorizer import config as config_lib
+from colorizer import cli as flags_lib
 
 # Multiply-adds of one picture in one step at width 64: generator and discriminator (real and fake)
 # forward and backward; DESIGN: 1,418 million a step pair.
@@ -37,7 +38,8 @@ def main(argv):
 
     import tensorflow as tf
 
-    from colorizer import data, steps
+    from colorizer.data import load as data
+    from colorizer.training import train_step as steps
 
     dataset = data.load_dataset(
         config.data.dataset, data_dir=config.data.data_dir, image_size=config.data.image_size)

@@ -10,10 +10,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from colorizer import controls
+from colorizer.color import controls
 from colorizer.settings import (
-    ConfigError, ControlsConfig, DataConfig, ModelConfig, ObjectiveConfig, OptimizerConfig,
-    RunConfig, check, check_kind
+    ConfigError, ControlsConfig, DataConfig, ModelConfig, ObjectiveConfig, OptimizerConfig, RunConfig, check, check_kind
 )
 
 ATTENTION_LIMIT = 2**30  # bytes

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import math
 from typing import Any
 
-from colorizer import controls
-from colorizer.controls import Control
+from colorizer.color import controls
+from colorizer.color.controls import Control
 from colorizer.errors import UserError
 
 

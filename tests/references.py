@@ -5,7 +5,7 @@ import functools
 import numpy as np
 from skimage import color as skcolor
 
-from colorizer import controls
+from colorizer.color import controls
 from tests.colours import SHARED
 
 CIFAR = SHARED / "tfds"

@@ -10,7 +10,10 @@ import numpy as np
 import pytest
 from skimage import color as skcolor
 
-from colorizer import calibration, controls, curves, edits
+from colorizer.evaluation import calibration
+from colorizer.color import controls
+from colorizer.evaluation import curves
+from colorizer.color import transforms as edits
 
 SIZE, COUNT = 16, 8
 BY_NAME = {control.name: control for control in controls.CONTROLS}

@@ -9,8 +9,8 @@ import keras
 import numpy as np
 import pytest
 
-from colorizer import checkpoints
-from colorizer.checkpoints import CheckpointError, Checkpoints
+from colorizer.training import checkpoints
+from colorizer.training.checkpoints import CheckpointError, Checkpoints
 
 FILES = ["state.index", "state.data-00000-of-00001", "generator.npz", "manifest.json"]
 CONFIG = '{"run": {"seed": 1}}'

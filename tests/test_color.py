@@ -6,7 +6,7 @@ import pytest
 from skimage import color as skcolor
 import tensorflow as tf
 
-from colorizer import color
+from colorizer.color import lab as color
 
 SPECIAL = {
     "black": (0.0, 0.0, 0.0),

@@ -5,7 +5,8 @@ import pytest
 from skimage import color as skcolor
 import tensorflow as tf
 
-from colorizer import conditioning, controls
+from colorizer.models import conditioning
+from colorizer.color import controls
 from tests.references import reference_colorfulness
 
 EVERY = controls.CONTROLS

@@ -5,7 +5,8 @@ import json
 
 import pytest
 
-from colorizer import config as config_lib, controls
+from colorizer import config as config_lib
+from colorizer.color import controls
 from colorizer.config import ConfigError, TrainConfig
 from colorizer.errors import UserError
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from colorizer import controls
+from colorizer.color import controls
 
 SOME = controls.select(["warmth", "hue"])
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from skimage import color as skcolor
 
-from colorizer import correction
+from colorizer.inference import postprocess as correction
 
 
 def pictures(count=3, size=12, seed=0, chroma=25.0):

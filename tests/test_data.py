@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import skimage.data
 
-from colorizer import data
-from colorizer.datasets import DatasetError
+from colorizer.data import load as data
+from colorizer.data.dataset import DatasetError
 from tests.colours import take
 
 

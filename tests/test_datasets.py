@@ -8,7 +8,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from colorizer import data, datasets, sources, tfds_sets
+from colorizer.data import load as data
+from colorizer.data import dataset as datasets
+from colorizer.data import pipeline as sources
+from colorizer.data import tfds as tfds_sets
 from tests.colours import identities, picture, same, take, write
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 import numpy as np
 import pytest
 
-from colorizer import display
+from colorizer.evaluation import display
 
 RNG = np.random.default_rng(0)
 LEFT, RIGHT = RNG.integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)

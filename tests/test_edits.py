@@ -7,7 +7,9 @@ import pytest
 from skimage import color as skcolor
 import tensorflow as tf
 
-from colorizer import controls, edits, statistics
+from colorizer.color import controls
+from colorizer.color import transforms as edits
+from colorizer.color import statistics
 from tests.references import (
     BY_NAME, CIFAR, LINE, PER_PIXEL, REFERENCES, cifar_pictures, circular, lab_of, named,
     reference_hue, reference_saturation, smooth_pictures

@@ -9,7 +9,8 @@ from PIL import Image
 import numpy as np
 import pytest
 
-from colorizer import evaluation, grids
+from colorizer.evaluation import evaluator as evaluation
+from colorizer.data import grids
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), dtype=np.uint8)
 BATCHES = (PICTURES[:3], PICTURES[3:])

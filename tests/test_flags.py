@@ -8,7 +8,7 @@ import time
 from absl import flags as absl_flags
 import pytest
 
-from colorizer import flags
+from colorizer import cli as flags
 from colorizer.config import TrainConfig
 
 ROOT = Path(__file__).resolve().parents[1]

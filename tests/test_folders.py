@@ -11,8 +11,9 @@ import pytest
 import skimage.data
 import tensorflow as tf
 
-from colorizer import data, folders
-from colorizer.datasets import DatasetError
+from colorizer.data import load as data
+from colorizer.data import folder as folders
+from colorizer.data.dataset import DatasetError
 from tests.colours import COLOURS, SHARED, picture, take, write
 
 

@@ -6,7 +6,7 @@ from PIL import Image
 import numpy as np
 import pytest
 
-from colorizer import grids
+from colorizer.data import grids
 
 GAP, HEADER = grids.GRID_GAP, grids.GRID_HEADER
 

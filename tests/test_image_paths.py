@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from colorizer import image_paths
-from colorizer.images import ImageError
+from colorizer.data import image_paths
+from colorizer.data.images import ImageError
 from tests.colours import SHARED, picture, write
 
 

@@ -11,8 +11,8 @@ from PIL import Image
 import numpy as np
 import pytest
 
-from colorizer import images
-from colorizer.images import ImageError
+from colorizer.data import images
+from colorizer.data.images import ImageError
 
 BAD = Path(__file__).resolve().parents[2] / "shared" / "data" / "bad"
 needs_bad = pytest.mark.skipif(not BAD.is_dir(), reason="shared sample data not present")

@@ -6,9 +6,14 @@ import numpy as np
 import pytest
 from skimage import color as skcolor
 
-from colorizer import (
-    conditioning, controls, image_paths, inference, networks, picture_files, pictures, saved_models
-)
+from colorizer.models import conditioning
+from colorizer.color import controls
+from colorizer.data import image_paths
+from colorizer.inference import colorizer as inference
+from colorizer.models import generator as networks
+from colorizer.inference import files as picture_files
+from colorizer.data import arrays as pictures
+from colorizer.models import pretrained as saved_models
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from colorizer import networks
-from colorizer.layers import Recipe, SelfAttention
+from colorizer.models import generator as networks
+from colorizer.models.layers import Recipe, SelfAttention
 
 
 def kinds(model):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from colorizer import losses
+from colorizer.losses import gan as losses
 
 
 def cross_entropy(logits, label):

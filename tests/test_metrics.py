@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from skimage import color as skcolor
 
-from colorizer import metrics
+from colorizer.evaluation import metrics
 
 SIZE = 16  # SSIM needs 11 pixels
 

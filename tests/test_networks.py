@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from colorizer import checkpoints, networks
+from colorizer.training import checkpoints
+from colorizer.models import generator as networks
 
 
 @pytest.fixture

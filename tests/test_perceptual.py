@@ -16,8 +16,11 @@ from skimage import color as skcolor
 import tensorflow as tf
 import tensorflow_datasets as tfds
 
-from colorizer import classifier, config as config_lib, perceptual, steps
-from colorizer.perceptual import ContentLoss, PerceptualError
+from colorizer.models import classifier
+from colorizer import config as config_lib
+from colorizer.losses import perceptual
+from colorizer.training import train_step as steps
+from colorizer.losses.perceptual import ContentLoss, PerceptualError
 
 ROOT = Path(__file__).resolve().parents[1]
 CIFAR = ROOT.parent / "shared" / "data" / "tfds"

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from colorizer import pictures
+from colorizer.data import arrays as pictures
 
 
 @pytest.mark.parametrize("shape, batch, one", [

@@ -14,7 +14,10 @@ from PIL import Image
 import pytest
 
 import colorize
-from colorizer import config as config_lib, export, runs, saved_models
+from colorizer import config as config_lib
+from colorizer.inference import export
+from colorizer.training import run as runs
+from colorizer.models import pretrained as saved_models
 from colorizer.errors import UserError
 import evaluate
 

@@ -9,8 +9,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from colorizer import config as config_lib, flags, schedules, steps, trainer
-from colorizer.layers import SelfAttention
+from colorizer import config as config_lib
+from colorizer import cli as flags
+from colorizer.training import schedules
+from colorizer.training import train_step as steps
+from colorizer.training import trainer
+from colorizer.models.layers import SelfAttention
 
 ROOT = Path(__file__).resolve().parents[1]
 CIFAR10 = 50_000  # training pictures

@@ -15,10 +15,15 @@ from skimage import color as skcolor
 import tensorflow as tf
 
 import colorize
-from colorizer import (
-    checkpoints, conditioning, config as config_lib, export, inference, networks, runs,
-    saved_models, upsampling
-)
+from colorizer.training import checkpoints
+from colorizer.models import conditioning
+from colorizer import config as config_lib
+from colorizer.inference import export
+from colorizer.inference import colorizer as inference
+from colorizer.models import generator as networks
+from colorizer.training import run as runs
+from colorizer.models import pretrained as saved_models
+from colorizer.inference import upsampling
 from colorizer.errors import UserError
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent

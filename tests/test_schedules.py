@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from colorizer import schedules
+from colorizer.training import schedules
 from colorizer.config import TrainConfig
 from colorizer.settings import OptimizerConfig
 

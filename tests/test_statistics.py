@@ -7,7 +7,8 @@ import pytest
 from skimage import color as skcolor
 import tensorflow as tf
 
-from colorizer import controls, statistics
+from colorizer.color import controls
+from colorizer.color import statistics
 from tests.references import (
     BY_NAME, PER_PIXEL, REFERENCES, circular, lab_of, named, of_one_colour, random_pictures,
     smooth_pictures

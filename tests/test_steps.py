@@ -6,7 +6,8 @@ import pytest
 from skimage import color as skcolor
 import tensorflow as tf
 
-from colorizer import config as config_lib, steps
+from colorizer import config as config_lib
+from colorizer.training import train_step as steps
 from tests.references import reference_colorfulness
 
 

@@ -3,7 +3,8 @@
 import numpy as np
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-from colorizer import config as config_lib, summaries
+from colorizer import config as config_lib
+from colorizer.training import summaries
 
 
 def write(folder, first, steps):

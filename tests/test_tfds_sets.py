@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from colorizer import data, sources, tfds_sets
-from colorizer.datasets import DatasetError
+from colorizer.data import load as data
+from colorizer.data import pipeline as sources
+from colorizer.data import tfds as tfds_sets
+from colorizer.data.dataset import DatasetError
 from tests.colours import SHARED, identities, same, take
 
 

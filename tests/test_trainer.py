@@ -7,7 +7,10 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from tensorboard.util import tensor_util
 
-from colorizer import checkpoints, config as config_lib, datasets, runs
+from colorizer.training import checkpoints
+from colorizer import config as config_lib
+from colorizer.data import dataset as datasets
+from colorizer.training import run as runs
 from colorizer.errors import UserError
 
 TINY = dict(dataset="sample", width=2, batch_size=8, eval_examples=8, grid_examples=4, log_steps=2)

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from colorizer import grids, turing
-from colorizer.display import Display
+from colorizer.data import grids
+from colorizer.evaluation import turing_test as turing
+from colorizer.evaluation.display import Display
 
 PICTURES = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3), dtype=np.uint8)
 

@@ -9,7 +9,8 @@ import pytest
 import skimage
 from skimage import color as skcolor
 
-from colorizer import data, upsampling
+from colorizer.data import load as data
+from colorizer.inference import upsampling
 
 
 def window(array, y, x, radius=1):

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from colorizer import config, saved_models, workdirs
+from colorizer import config
+from colorizer.models import pretrained as saved_models
+from colorizer.evaluation import workdirs
 
 
 def make(folder, **settings):

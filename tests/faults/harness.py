@@ -13,7 +13,7 @@ import numpy as np
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 import tensorflow as tf
 
-from colorizer import checkpoints
+from colorizer.training import checkpoints
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ("--dataset=sample", "--width=1", "--batch_size=2", "--eval_examples=2",

@@ -9,7 +9,7 @@ from PIL import Image
 import numpy as np
 import pytest
 
-from colorizer import checkpoints
+from colorizer.training import checkpoints
 from tests.faults.harness import ROOT, Run, assert_same_state, newest, scalar_steps, step_of, train
 
 FLAGS = ("--checkpoint_steps=3", "--eval_steps=100")

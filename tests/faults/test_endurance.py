@@ -5,7 +5,8 @@ import sys
 
 import pytest
 
-from colorizer import config as config_lib, runs
+from colorizer import config as config_lib
+from colorizer.training import run as runs
 from tests.faults.harness import Run, assert_same_state, scalar_steps, step_of
 
 RESUMES, STEPS_EACH = 50, 2

@@ -5,7 +5,7 @@ import os
 import signal
 import socket
 
-from colorizer.preemption import STOPPED_STATUS
+from colorizer.training.preemption import STOPPED_STATUS
 from tests.faults.harness import Run, assert_same_state, state, step_of, train
 
 FLAGS = ("--checkpoint_steps=5", "--eval_steps=1000")

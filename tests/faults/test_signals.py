@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from colorizer.preemption import STOPPED_STATUS
+from colorizer.training.preemption import STOPPED_STATUS
 from tests.faults.harness import Run, assert_same_state, scalar_steps, step_of, train
 
 FLAGS = ("--max_steps=3000", "--eval_steps=3000", "--checkpoint_steps=20", "--log_steps=20")

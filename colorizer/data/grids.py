@@ -1,0 +1,79 @@
+"""Grids of pictures for comparison, with headings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import ceil
+import os
+
+from PIL import Image, ImageDraw, ImageFont
+import numpy as np
+
+from colorizer.data import images
+
+GRID_GAP = 4
+GRID_TEXT = 14
+GRID_HEADER = GRID_TEXT + 2 * GRID_GAP
+GRID_MIN_CELL = 96
+GRID_ROWS = 8  # more rows than this are laid in two blocks side by side
+
+
+def make_grid(columns: Mapping[str, np.ndarray], row_labels: Sequence[str] | None = None,
+              scale: int | None = None) -> np.ndarray:
+    """Lays pictures out for comparison: one row a picture, one headed column an entry.
+
+    Args:
+        columns: Header -> uint8 [N, H, W, 3]; all of one shape.
+        row_labels: N texts for the left of the rows.
+        scale: Nearest-neighbour enlargement; by default what brings small pictures near 96 px.
+
+    Returns:
+        uint8 [height, width, 3] on white. More than 8 rows are laid in two blocks side by side.
+
+    Raises:
+        ValueError: Columns missing, empty or of different shapes; wrong label count.
+    """
+    shapes = {name: np.shape(pictures) for name, pictures in columns.items()}
+    shape = next(iter(shapes.values()), ())
+    if set(shapes.values()) != {shape} or len(shape) != 4 or shape[-1] != 3 or 0 in shape:
+        raise ValueError("`columns` must be non-empty uint8 [N, H, W, 3] arrays of one shape. "
+                         f"Received: shapes={shapes}")
+    count, height, width, _ = shape
+    if row_labels is not None and len(row_labels) != count:
+        raise ValueError(f"`row_labels` must hold one text for each of {count} rows. "
+                         f"Received: {len(row_labels)} labels")
+    if scale is None:
+        scale = max(1, round(GRID_MIN_CELL / max(height, width)))
+    font = ImageFont.load_default(GRID_TEXT)
+    cell = (width * scale, height * scale)
+    label_width = max(ceil(font.getlength(text)) for text in row_labels or [""])
+    # Column left edges within a block; the last one is the block's width.
+    lefts = [GRID_GAP + (label_width + GRID_GAP if row_labels else 0)]
+    for name in columns:
+        lefts.append(lefts[-1] + max(cell[0], ceil(font.getlength(name))) + GRID_GAP)
+    blocks = 1 if count <= GRID_ROWS else 2
+    rows = ceil(count / blocks)
+    canvas = Image.new(
+        "RGB", (blocks * lefts[-1], GRID_HEADER + rows * (cell[1] + GRID_GAP)), "white")
+    draw = ImageDraw.Draw(canvas)
+    for index in range(count):
+        x, y = index // rows * lefts[-1], GRID_HEADER + index % rows * (cell[1] + GRID_GAP)
+        if row_labels:
+            draw.text((x + GRID_GAP, y + cell[1] // 2), row_labels[index], "black", font, "lm")
+        for (name, pictures), left in zip(columns.items(), lefts):
+            if index % rows == 0:
+                draw.text((x + left, GRID_HEADER // 2), name, "black", font, "lm")
+            picture = Image.fromarray(pictures[index]).resize(cell, Image.Resampling.NEAREST)
+            canvas.paste(picture, (x + left, y))
+    return np.asarray(canvas)
+
+
+def save_grid(path: str | os.PathLike, columns: Mapping[str, np.ndarray],
+              row_labels: Sequence[str] | None = None, scale: int | None = None) -> None:
+    """Writes `make_grid(columns, row_labels, scale)` to a picture file (use a .png name).
+
+    Raises:
+        ValueError: As `make_grid`.
+        OSError: The file cannot be written.
+    """
+    images.write_picture(path, make_grid(columns, row_labels, scale))

@@ -1,0 +1,319 @@
+"""Pictures in memory, in files, or in TensorFlow records, as tf.data pipelines.
+
+The order of training is a pure function of (seed, position): position p = 0, 1, 2, ... counts the
+training pictures drawn since the beginning, `p // size` is its epoch. Nothing is remembered
+between steps, so that a run stopped anywhere goes on exactly. Augmentation depends on
+(seed, position) too, not on the batch or the number of replicas.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import sqrt
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import tensorflow as tf
+
+from colorizer.data.images import read_rgb, resize_and_crop
+
+SHUFFLE_BLOCK = 4096  # records; of Places365 some 100 MB
+MIN_CROP_AREA = 0.5  # of the largest square
+AUTOTUNE = tf.data.AUTOTUNE
+
+# Streams of random numbers. The first three make the key of a permutation.
+KEYS = (0, 1, 2)
+FLIP, SCALE, DOWN, RIGHT = DRAWS = (3, 4, 5, 6)
+HASH_BITS = 40
+DRAW_BITS = 24  # what float32 holds exactly
+# tf.random.experimental.index_shuffle stops after 4 rounds of its cipher: there the orders of
+# consecutive epochs correlate by 0.7 (keys 0, 1, 2, ...), and even with random keys the means of
+# batches vary 40 % too little.
+ROUNDS = 16
+
+
+def random_bits(numbers: tf.Tensor, seed: int, stream: int) -> tf.Tensor:
+    """Hashes each number on its own.
+
+    Args:
+        numbers: int64, scalar or [n], in [0, 2**40).
+        seed: The run's seed.
+        stream: Different streams are independent.
+
+    Returns:
+        int64 like `numbers`, pseudo-random in [0, 2**40).
+    """
+    key = tf.random.stateless_uniform(
+        [3], tf.constant((seed, stream), tf.int64), None, None, tf.int32)
+    return tf.raw_ops.RandomIndexShuffle(
+        index=numbers, seed=key, max_index=tf.constant(2**HASH_BITS - 1, tf.int64), rounds=ROUNDS)
+
+
+def shuffled(indices: tf.Tensor, size: tf.Tensor | int, number: tf.Tensor, seed: int) -> tf.Tensor:
+    """Looks indices up in the permutation of [0, size) that belongs to (seed, number).
+
+    Args:
+        indices: int64 [n] in [0, size).
+        size: Length of the permutation, which is never stored. A tiny one is slow, some 0.5 ms an
+            index, because the cipher permutes 2**16 numbers at least.
+        number: int64, scalar or [n]: of the epoch or block.
+        seed: The run's seed.
+
+    Returns:
+        int64 [n] in [0, size).
+    """
+    key = tf.stack([random_bits(number, seed, stream) % 2**31 for stream in KEYS], axis=-1)
+    return tf.raw_ops.RandomIndexShuffle(
+        index=indices, seed=tf.cast(key, tf.int32), max_index=tf.cast(size, tf.int64) - 1,
+        rounds=ROUNDS)
+
+
+def draws(positions: tf.Tensor, seed: int) -> tf.Tensor:
+    """Random numbers for the augmentation of the pictures at `positions`.
+
+    Args:
+        positions: int64, scalar or [n].
+        seed: The run's seed.
+
+    Returns:
+        float32 [4] or [n, 4] in [0, 1): flip, scale, down, right.
+    """
+    bits = tf.stack([random_bits(positions, seed, stream) for stream in DRAWS], axis=-1)
+    return tf.cast(bits // 2**(HASH_BITS - DRAW_BITS), tf.float32) / 2**DRAW_BITS
+
+
+def random_view(rgb: np.ndarray, numbers: np.ndarray, size: int) -> np.ndarray:
+    """Cuts a square of 0.5 to 1 of the largest one's area at a random place, perhaps mirrored.
+
+    Args:
+        rgb: uint8 [H, W, 3].
+        numbers: float32 [4], see `draws`.
+        size: Side of the result in pixels.
+
+    Returns:
+        uint8 [size, size, 3].
+    """
+    flip, scale, down, right = (float(number) for number in numbers)
+    height, width = rgb.shape[:2]
+    area = MIN_CROP_AREA + (1 - MIN_CROP_AREA) * scale
+    side = max(1, round(min(height, width) * sqrt(area)))
+    top, left = int(down * (height - side + 1)), int(right * (width - side + 1))
+    square = rgb[top:top + side, left:left + side]
+    if flip < 0.5:
+        square = square[:, ::-1]
+    return resize_and_crop(np.ascontiguousarray(square), size)
+
+
+def decode_rgb(encoded: tf.Tensor) -> tf.Tensor:
+    """Decodes a JPEG, PNG, GIF or BMP string to uint8 [H, W, 3]."""
+    return tf.io.decode_image(encoded, channels=3, expand_animations=False)
+
+
+def call_numpy(
+    function: Callable[..., np.ndarray], arguments: Sequence[tf.Tensor], size: int
+) -> tf.Tensor:
+    """Calls `function`, which returns uint8 [size, size, 3], from within a graph."""
+    rgb = tf.numpy_function(function, arguments, tf.uint8, stateful=False)
+    return tf.ensure_shape(rgb, (size, size, 3))
+
+
+@dataclass(frozen=True)
+class Turns:
+    """Which positions one worker draws, and the settings that go with them.
+
+    With R replicas and L of them here, step s has the elements s*R + worker*L + j for j < L;
+    element e has the positions [e * batch_size, (e + 1) * batch_size).
+
+    Attributes:
+        batch_size: Pictures of an element, that is, of one replica's step.
+        seed: The run's seed.
+        first: Step to begin with.
+        augment: Whether to flip and crop at random.
+        replicas: R, in all workers.
+        local_replicas: L.
+        worker: Number of this worker.
+    """
+
+    batch_size: int
+    seed: int
+    first: int
+    augment: bool
+    replicas: int
+    local_replicas: int
+    worker: int
+
+    @property
+    def first_position(self) -> int:
+        """The first position of the first step, be it this worker's or not."""
+        return self.first * self.replicas * self.batch_size
+
+    def are_mine(self, positions: tf.Tensor) -> tf.Tensor:
+        """Tells this worker's positions: int64 -> bool of the same shape."""
+        replica = positions // self.batch_size % self.replicas
+        return replica // self.local_replicas == self.worker
+
+    def positions(self) -> tf.data.Dataset:
+        """Returns endless int64 [batch_size] elements."""
+        def element(count: tf.Tensor) -> tf.Tensor:
+            step, replica = count // self.local_replicas, count % self.local_replicas
+            number = step * self.replicas + self.worker * self.local_replicas + replica
+            return number * self.batch_size + tf.range(self.batch_size, dtype=tf.int64)
+
+        return tf.data.Dataset.counter(
+            tf.constant(self.first * self.local_replicas, tf.int64)).map(element)
+
+
+class Source(Protocol):
+    """The pictures of one split."""
+
+    size: int
+
+    def train(self, turns: Turns) -> tf.data.Dataset:
+        """Returns endless uint8 [batch_size, S, S, 3] elements."""
+
+    def test(self, batch_size: int, limit: int | None) -> tf.data.Dataset:
+        """Returns uint8 [<= batch_size, S, S, 3] batches of at most `limit` pictures."""
+
+
+def spread(size: int, limit: int | None) -> np.ndarray:
+    """Returns int64 numbers below `size`: all, or `limit` evenly spread ones."""
+    count = size if limit is None else min(limit, size)
+    return np.arange(count, dtype=np.int64) * size // max(count, 1)
+
+
+class ArraySource:
+    """Pictures in memory at their final size. Augmentation only mirrors them.
+
+    Args:
+        rgb: uint8 [N, S, S, 3].
+    """
+
+    def __init__(self, rgb: np.ndarray):
+        self.size = len(rgb)
+        with tf.device("CPU:0"):  # pipelines run there; a GPU has better use for its memory
+            self._rgb = tf.constant(rgb)
+
+    def train(self, turns: Turns) -> tf.data.Dataset:
+        def pictures(positions: tf.Tensor) -> tf.Tensor:
+            rgb = tf.gather(self._rgb, shuffled(
+                positions % self.size, self.size, positions // self.size, turns.seed))
+            if not turns.augment:
+                return rgb
+            flip = draws(positions, turns.seed)[:, 0] < 0.5
+            return tf.where(flip[:, None, None, None], tf.reverse(rgb, [2]), rgb)
+
+        return turns.positions().map(pictures, AUTOTUNE)
+
+    def test(self, batch_size: int, limit: int | None) -> tf.data.Dataset:
+        numbers = tf.data.Dataset.from_tensor_slices(spread(self.size, limit))
+        return numbers.batch(batch_size).map(lambda batch: tf.gather(self._rgb, batch))
+
+
+class FileSource:
+    """Picture files, read when their turn comes.
+
+    A file that vanishes or breaks in mid-training stops it with the reader's message.
+
+    Args:
+        paths: The files.
+        image_size: Side of the pictures made of them, in pixels.
+    """
+
+    def __init__(self, paths: Sequence[Path], image_size: int):
+        self.size = len(paths)
+        self._paths = list(paths)
+        self._image_size = image_size
+
+    def _read(self, index: int) -> np.ndarray:
+        return resize_and_crop(read_rgb(self._paths[index]), self._image_size)
+
+    def _read_random_view(self, index: int, numbers: np.ndarray) -> np.ndarray:
+        return random_view(read_rgb(self._paths[index]), numbers, self._image_size)
+
+    def train(self, turns: Turns) -> tf.data.Dataset:
+        def plan(positions: tf.Tensor) -> tuple[tf.Tensor, ...]:
+            indices = shuffled(
+                positions % self.size, self.size, positions // self.size, turns.seed)
+            return (indices, draws(positions, turns.seed)) if turns.augment else (indices,)
+
+        read = self._read_random_view if turns.augment else self._read
+        pictures = turns.positions().map(plan).unbatch().map(
+            lambda *planned: call_numpy(read, planned, self._image_size), AUTOTUNE)
+        return pictures.batch(turns.batch_size, drop_remainder=True)
+
+    def test(self, batch_size: int, limit: int | None) -> tf.data.Dataset:
+        numbers = tf.data.Dataset.from_tensor_slices(spread(self.size, limit))
+        return numbers.map(
+            lambda number: call_numpy(self._read, (number,), self._image_size),
+            AUTOTUNE).batch(batch_size)
+
+
+class RecordSource:
+    """Encoded pictures, read in their order and shuffled in blocks of `SHUFFLE_BLOCK`.
+
+    Args:
+        read: (start, stop) -> the encoded pictures of these records in fixed order.
+        kept: int64, ascending: the numbers of the records to use.
+        image_size: Side of the pictures made of them, in pixels.
+    """
+
+    def __init__(self, read: Callable[[int, int], tf.data.Dataset], kept: np.ndarray,
+                 image_size: int):
+        self.size = len(kept)
+        self._read = read
+        self._kept = kept
+        self._image_size = image_size
+
+    def _encoded(self, first: int) -> tf.data.Dataset:
+        """The kept records from the `first` of them on; those before are not even read."""
+        start, stop = int(self._kept[first]), int(self._kept[-1]) + 1
+        keep = np.zeros(stop, bool)
+        keep[self._kept] = True
+        keep = tf.constant(keep)
+        return self._read(start, stop).enumerate(start).filter(
+            lambda number, _: keep[number]).map(lambda _, encoded: encoded)
+
+    def _shuffled_from(self, position: int, seed: int) -> tf.data.Dataset:
+        blocks = -(-self.size // SHUFFLE_BLOCK)
+        epoch, offset = divmod(position, self.size)
+        block, offset = divmod(offset, SHUFFLE_BLOCK)
+
+        def shuffle(number: tf.Tensor, records: tf.Tensor) -> tf.Tensor:
+            size = tf.size(records, tf.int64)
+            return tf.gather(records, shuffled(tf.range(size), size, number, seed))
+
+        def pass_over(records: tf.data.Dataset, first_block: tf.Tensor) -> tf.data.Dataset:
+            return records.batch(SHUFFLE_BLOCK).enumerate(first_block).map(
+                shuffle).prefetch(1).unbatch()
+
+        whole = self._encoded(0)
+        rest = tf.data.Dataset.counter(tf.constant(epoch + 1, tf.int64)).flat_map(
+            lambda number: pass_over(whole, number * blocks))
+        return pass_over(self._encoded(block * SHUFFLE_BLOCK), epoch * blocks + block).skip(
+            offset).concatenate(rest)
+
+    def train(self, turns: Turns) -> tf.data.Dataset:
+        def picture(position: tf.Tensor, encoded: tf.Tensor) -> tf.Tensor:
+            rgb = decode_rgb(encoded)
+            if not turns.augment:
+                return self._fit(rgb)
+            return call_numpy(
+                lambda rgb, numbers: random_view(rgb, numbers, self._image_size),
+                (rgb, draws(position, turns.seed)), self._image_size)
+
+        first = turns.first_position
+        numbered = self._shuffled_from(first, turns.seed).enumerate(first)
+        mine = numbered.filter(lambda position, _: turns.are_mine(position))
+        return mine.map(picture, AUTOTUNE).batch(turns.batch_size, drop_remainder=True)
+
+    def test(self, batch_size: int, limit: int | None) -> tf.data.Dataset:
+        # Spread ones would mean reading the whole split.
+        records = self._encoded(0).take(-1 if limit is None else limit)
+        return records.map(
+            lambda encoded: self._fit(decode_rgb(encoded)), AUTOTUNE).batch(batch_size)
+
+    def _fit(self, rgb: tf.Tensor) -> tf.Tensor:
+        return call_numpy(
+            lambda rgb: resize_and_crop(rgb, self._image_size), (rgb,), self._image_size)

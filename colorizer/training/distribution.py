@@ -1,0 +1,122 @@
+"""The devices of a run: those of this machine, or of several machines (`TF_CONFIG`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+import contextlib
+import json
+import os
+
+import tensorflow as tf
+
+from colorizer.errors import UserError
+from colorizer.training.preemption import STOPPED_STATUS
+
+
+class DeviceError(UserError):
+    """The devices cannot be had as described."""
+
+
+class WorkerLost(UserError):
+    """Another worker of the run is gone."""
+
+    status = STOPPED_STATUS
+
+
+def choose_strategy() -> tf.distribute.Strategy:
+    """All local devices or, with `TF_CONFIG` set, those of all workers that it names.
+
+    Call it before anything else uses TensorFlow.
+
+    Raises:
+        DeviceError: `TF_CONFIG` does not describe this worker of a cluster.
+    """
+    text = os.environ.get("TF_CONFIG")
+    if text:
+        try:
+            described = json.loads(text)
+            described["cluster"][described["task"]["type"]][described["task"]["index"]]
+        except (ValueError, KeyError, TypeError, IndexError) as error:
+            raise DeviceError(
+                "TF_CONFIG must be JSON with a `cluster` of workers and this worker's `task` in it "
+                f"({error!r}). Received: TF_CONFIG={text}")
+    for gpu in tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.set_memory_growth(gpu, True)
+    if text:
+        return tf.distribute.MultiWorkerMirroredStrategy()
+    return tf.distribute.MirroredStrategy()
+
+
+def describe(strategy: tf.distribute.Strategy) -> str:
+    """What trains, such as "2 x NVIDIA T4" or "1 x CPU"."""
+    names = [tf.config.experimental.get_device_details(gpu).get("device_name", "GPU")
+             for gpu in tf.config.list_physical_devices("GPU")] or ["CPU"]
+    return f"{strategy.num_replicas_in_sync} x {' and '.join(sorted(set(names)))}"
+
+
+class Workers:
+    """The processes that train together, as one of them sees it.
+
+    Args:
+        strategy: over their devices.
+
+    Attributes:
+        count: how many there are.
+        chief: whether this one writes the files.
+    """
+
+    def __init__(self, strategy: tf.distribute.Strategy):
+        self._strategy = strategy
+        self.count = strategy.extended._num_workers if _is_multi_worker(strategy) else 1
+        resolver = strategy.cluster_resolver if self.count > 1 else None
+        self.chief = resolver is None or (
+            resolver.task_type == "chief" or (
+                resolver.task_id == 0 and not resolver.cluster_spec().as_dict().get("chief")))
+
+    def any(self, flag: bool) -> bool:
+        """Whether it holds for any worker; all must call it."""
+        if self.count == 1:
+            return flag
+        return self._sum(float(flag)) > 0.0
+
+    def check_equal(self, value: int, what: str) -> None:
+        """Makes sure that the workers agree.
+
+        Raises:
+            DeviceError: they do not.
+        """
+        if self.count == 1:
+            return
+        mean = self._sum(float(value)) / self._strategy.num_replicas_in_sync
+        if self.any(mean != value):
+            raise DeviceError(
+                f"all workers must agree on {what}: give them the same --workdir, on a file system "
+                f"that they share. Received: {value} here, {mean:g} on average")
+
+    @contextlib.contextmanager
+    def watched(self, step: int) -> Iterator[None]:
+        """Says in one line that a worker is gone, when a step fails for that.
+
+        Raises:
+            WorkerLost: so it is.
+        """
+        try:
+            yield
+        except tf.errors.OpError as error:
+            if self.count == 1:
+                raise
+            reason = str(error.message).splitlines()[0]
+            raise WorkerLost(
+                f"step {step}: another worker is gone; start all workers again with the same "
+                f"commands, they go on from the newest checkpoint. Received: {reason}")
+
+    @tf.function
+    def _reduced(self, value: tf.Tensor) -> tf.Tensor:
+        return self._strategy.reduce("SUM", self._strategy.run(tf.identity, (value,)), axis=None)
+
+    def _sum(self, value: float) -> float:
+        return float(self._reduced(tf.constant(value, tf.float64)))
+
+
+def _is_multi_worker(strategy: tf.distribute.Strategy) -> bool:
+    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)

@@ -1,0 +1,337 @@
+"""The loop of a training run: steps, evaluations, checkpoints, and what can go wrong in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+import math
+from pathlib import Path
+import sys
+import time
+from typing import Any
+
+from absl import logging
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from colorizer.training import bad_steps
+from colorizer.evaluation import calibration
+from colorizer.training import checkpoints
+from colorizer.color import lab as color
+from colorizer import config as config_lib
+from colorizer.data import dataset as datasets
+from colorizer.training import distribution as devices
+from colorizer.evaluation import evaluator as evaluation
+from colorizer.inference import colorizer as inference
+from colorizer.training import preemption
+from colorizer.training import schedules
+from colorizer.training import train_step as steps
+from colorizer.training import summaries
+from colorizer.errors import UserError
+
+EVAL_STEPS = (100, 1000)  # at least and at most between evaluations; else one epoch
+EVAL_BATCH = 64
+CALIBRATION_EXAMPLES = 32
+CALIBRATION_TARGETS = (0.0, 0.25, 0.5, 0.75, 1.0)
+REWIND_FACTOR = 0.1  # on the learning rates, after going back to a good checkpoint
+
+
+class TrainingError(UserError):
+    """Training cannot go on."""
+
+
+class Stopped(Exception):
+    """A signal asked the run to stop."""
+
+
+class Trainer:
+    """One run in one folder.
+
+    Args:
+        config: resolved (`TrainConfig.resolve`), with a `workdir`.
+        dataset: what to train on.
+        strategy: over the devices.
+        stop: says when to stop early.
+    """
+
+    def __init__(
+        self, config: config_lib.TrainConfig, dataset: datasets.Dataset,
+        strategy: tf.distribute.Strategy, stop: preemption.StopSignals,
+    ):
+        self.config = config
+        self.dataset = dataset
+        self.strategy = strategy
+        self.stop = stop
+        self.workers = devices.Workers(strategy)
+        self.workdir = Path(config.run.workdir)
+        self.step = 0
+        self.total_steps = total_steps(config, dataset.train_size)
+        self.steps_per_epoch = max(
+            1, round(dataset.train_size / config.optimizer.batch_size))
+        self.train_step = steps.TrainStep(config, strategy)
+        self.decay = schedules.Decay(config.optimizer)
+        self.bad_steps = bad_steps.BadSteps(config.run.max_bad_steps)
+        self.best: dict[str, Any] | None = None
+        self.checkpoints = checkpoints.Checkpoints(
+            self.workdir / "checkpoints", self.train_step.state(),
+            lambda: self.train_step.colouring_model, config.run.keep_checkpoints)
+        self.colorizer = inference.Colorizer(
+            self.train_step.colouring_model, config.data.image_size, config.controls.desired(),
+            halvings=config.model.halvings, luma=config.model.input_channel == "luma",
+            obeyed=config.controls.askable())
+        self.summaries: summaries.Summaries | None = None
+
+    def resume(self) -> bool:
+        """Goes to the newest checkpoint that loads; returns whether there was one.
+
+        Raises:
+            CheckpointError: there are checkpoints and none of them loads.
+            ConfigError: the checkpoint was made with other training pictures.
+        """
+        manifest = self.checkpoints.restore_newest(sweep=self.workers.chief)
+        if manifest is None:
+            return False
+        loop = manifest["loop"]
+        pictures = loop.get("pictures", self._pictures())
+        if pictures != self._pictures():
+            raise config_lib.ConfigError(
+                f"the training pictures must be those that the run in {self.workdir} began with "
+                f"({pictures['count']} pictures). Received: --dataset={self.dataset.name} with "
+                f"{self.dataset.train_size}, or others under these names")
+        self.step = manifest["step"]
+        self.decay.restore(loop["decay"])
+        self.bad_steps.restore(loop.get("bad_steps", {}))
+        self.best = loop.get("best")
+        return True
+
+    def begin_from(self, weights: Path) -> list[str]:
+        """Gives the generator, and its average, the weights that fit; returns names of others.
+
+        Raises:
+            CheckpointError: the file cannot be read, or nothing in it fits.
+        """
+        left = checkpoints.load_matching_weights(self.train_step.generator, weights)
+        if self.train_step.average:
+            self.train_step.average.set_weights(self.train_step.generator.get_weights())
+        return left
+
+    def train(self) -> evaluation.Evaluation | None:
+        """Trains the steps that are left, at least one; returns the evaluation after the last.
+
+        Raises:
+            Stopped: a signal came; the state is saved.
+            TrainingError: numbers stopped being finite, a worker is gone, the pictures cannot be
+                read any more, or the last checkpoint cannot be written.
+        """
+        self.workers.check_equal(self.step, "the number of finished steps")
+        if self.workers.chief:
+            self.summaries = summaries.Summaries(self.workdir, self.step)
+            self.summaries.settings(self.config, self.step)
+        with self._progress() as progress:
+            while True:
+                try:
+                    return self._train(progress)
+                except bad_steps.Diverged as error:
+                    self._rewind(str(error), progress)
+                except Stopped:
+                    self._save(progress, must=True)
+                    raise
+
+    def _train(self, progress: tqdm) -> evaluation.Evaluation | None:
+        eval_steps = self.config.run.eval_steps or int(
+            np.clip(self.steps_per_epoch, *EVAL_STEPS))
+        batches = iter(self._batches())
+        self._pending: list[dict[str, Any]] = []
+        last_save = time.monotonic()
+        result = None
+        while self.step < self.total_steps:
+            self.train_step.set_rates(self.decay.factor(self.step) * self.bad_steps.rate)
+            self._take_step(batches, progress)
+            last = self.step == self.total_steps
+            if self.step % self.config.run.log_steps == 0 or last or self._ends_epoch():
+                self._log(progress)
+            if self.workers.any(self.stop.received is not None):
+                raise Stopped
+            minutes = (time.monotonic() - last_save) / 60.0
+            better = False
+            if self.step % eval_steps == 0 or last:
+                self._log(progress)
+                if self.workers.chief:
+                    result = self.evaluate()
+                    better = self._is_best(result)
+            if last or better or self._save_is_due(minutes):
+                self._save(progress, must=last)
+                last_save = time.monotonic()
+        return result
+
+    def _take_step(self, batches: Iterator, progress: tqdm) -> None:
+        try:
+            rgb = next(batches)
+        except tf.errors.OpError as error:
+            self._save(progress, must=True)
+            reason = str(error.message).splitlines()[0]
+            raise TrainingError(f"step {self.step}: the training pictures cannot be read any more; "
+                                f"the run is saved. Received: {reason}")
+        with self.workers.watched(self.step):
+            self._pending.append(self.train_step(rgb, tf.constant(self.step, tf.int64)))
+        self.step += 1
+
+    def _rewind(self, reason: str, progress: tqdm) -> None:
+        """Goes back to the last good checkpoint with lower rates, the first time."""
+        advice = "A lower --lr may help"
+        if self.bad_steps.rate < 1.0:
+            raise TrainingError(f"{reason}, again after going back to a checkpoint. {advice}")
+        self._pending.clear()
+        if not self.resume():
+            raise TrainingError(f"{reason}, before the first checkpoint. {advice}")
+        self.bad_steps.rate = REWIND_FACTOR
+        if self.summaries:
+            self.summaries.go_back(self.step)
+        progress.reset(self.total_steps * self.config.optimizer.batch_size)
+        progress.update(self.step * self.config.optimizer.batch_size)
+        logging.warning("%s: back to step %d, with %g of the learning rates", reason, self.step,
+                        REWIND_FACTOR)
+
+    def evaluate(self) -> evaluation.Evaluation:
+        """Measures `eval_examples` test pictures; writes scalars, histograms and the grid."""
+        assert self.summaries
+        result = evaluation.evaluate(
+            self._colorize, self.dataset.test_batches(EVAL_BATCH, self.config.run.eval_examples))
+        for row, values in result.rows.items():
+            self.summaries.scalars(values, self.step, f"test/{row.replace(' ', '_')}")
+        original = np.concatenate(list(
+            self.dataset.test_batches(EVAL_BATCH, self.config.run.grid_examples)))
+        colorized = self._colorize(original)
+        columns = {"gray": evaluation.gray_picture(original), "original": original,
+                   "colorized": colorized}
+        self.summaries.ab_histograms(_ab_scaled(colorized), _ab_scaled(original), self.step)
+        self.summaries.grid(columns, self.step)
+        if self.colorizer.conditional:
+            self._calibrate()
+        self.summaries.flush()
+        gray, model = result.rows[evaluation.GRAY], result.rows[evaluation.MODEL]
+        tqdm.write(
+            f"step {self.step}: mae_rgb {model['mae_rgb']:.2f} (gray {gray['mae_rgb']:.2f}), "
+            f"delta_e {model['delta_e']:.2f} (gray {gray['delta_e']:.2f}), "
+            f"colorfulness {model['colorfulness_ratio']:.2f} of the originals'", file=sys.stderr)
+        return result
+
+    def _colorize(self, rgb8: np.ndarray, **targets: float | None) -> np.ndarray:
+        """Colours test pictures as the network does alone, which is what a run can improve.
+
+        Unless the run is to stop: an evaluation can take minutes.
+        """
+        if self.stop.received and self.workers.count == 1:
+            raise Stopped
+        return self.colorizer.colorize_rgb8(rgb8, finished=False, **targets)
+
+    def _calibrate(self) -> None:
+        """Writes what a conditional model gives for a few targets of each control."""
+        assert self.summaries
+        result = calibration.calibrate(
+            self._colorize, self.dataset.test_batches(EVAL_BATCH, CALIBRATION_EXAMPLES),
+            controls=self.colorizer.obeyed,
+            targets={control.name: CALIBRATION_TARGETS for control in self.colorizer.obeyed})
+        self.summaries.scalars(result.scalars(), self.step, "calibration")
+        self.summaries.figure("calibration", result.figure(), self.step)
+
+    def _is_best(self, result: evaluation.Evaluation) -> bool:
+        """Whether no earlier evaluation had a lower `delta_e`; that checkpoint is then kept."""
+        delta_e = result.rows[evaluation.MODEL]["delta_e"]
+        if self.best and self.best["delta_e"] <= delta_e:
+            return False
+        self.best = {"step": self.step, "delta_e": delta_e}
+        return True
+
+    def _save(self, progress: tqdm, must: bool) -> None:
+        """Writes a checkpoint. If that fails and need not be, it is tried again later."""
+        self._log(progress)
+        # In a row of bad steps the last good weights may be the bad ones' cause.
+        going_bad = self.bad_steps.in_a_row and self.step < self.total_steps
+        if going_bad or not self.workers.chief:
+            return
+        try:
+            self.save()
+        except checkpoints.CheckpointError as error:
+            if must:
+                raise
+            logging.warning("%s; training goes on, the next checkpoint is tried later", error)
+
+    def save(self) -> Path:
+        """Writes a checkpoint.
+
+        Raises:
+            CheckpointError: it cannot be written; the earlier ones are as they were.
+        """
+        loop = {"decay": self.decay.state(), "bad_steps": self.bad_steps.state(),
+                "best": self.best, "pictures": self._pictures()}
+        return self.checkpoints.save(
+            self.step, loop, self.config.to_json(), spare=self.best["step"] if self.best else None)
+
+    def _pictures(self) -> dict[str, Any]:
+        return {"count": self.dataset.train_size, "sha256": self.dataset.fingerprint}
+
+    def _batches(self):
+        replicas = self.strategy.num_replicas_in_sync
+        run = self.config.run
+
+        def build(context: tf.distribute.InputContext):
+            return self.dataset.train_batches(
+                self.config.optimizer.batch_size // replicas, run.seed, first=self.step,
+                augment=self.config.data.augment, replicas=replicas,
+                local_replicas=replicas // context.num_input_pipelines,
+                worker=context.input_pipeline_id)
+
+        return self.strategy.distribute_datasets_from_function(build)
+
+    def _ends_epoch(self) -> bool:
+        return self.step % self.steps_per_epoch == 0
+
+    def _save_is_due(self, minutes: float) -> bool:
+        every = self.config.run.checkpoint_steps
+        return (minutes >= self.config.run.checkpoint_minutes
+                or every is not None and self.step % every == 0)
+
+    def _log(self, progress: tqdm) -> None:
+        """Fetches the losses of the pending steps: scalars, progress bar, learning-rate decay."""
+        if not self._pending:
+            return
+        values = [{name: float(value) for name, value in losses.items()}
+                  for losses in self._pending]
+        self._pending.clear()
+        sound = [losses for step, losses in enumerate(values, self.step - len(values) + 1)
+                 if self.bad_steps.observe(step, losses)]
+        for losses in sound:
+            self.decay.observe(losses["generator/l1"])
+        if self._ends_epoch() and self.decay.end_epoch():
+            tqdm.write(f"step {self.step}: the training L1 stopped falling, the learning rates "
+                       f"fall to {self.decay.factor(self.step):g} of the first", file=sys.stderr)
+        means = {name: float(np.mean([losses[name] for losses in sound])) for name in values[0]
+                 if sound}
+        if self.summaries:
+            self.summaries.scalars(means | {
+                "learning_rate_factor": self.decay.factor(self.step) * self.bad_steps.rate,
+                "bad_steps": self.bad_steps.total}, self.step, "train")
+        progress.set_postfix({name.replace("generator", "G").replace("discriminator", "D"):
+                              f"{value:.3f}" for name, value in means.items()
+                              if not name.endswith("gradient_norm")}, refresh=False)
+        progress.update(len(values) * self.config.optimizer.batch_size)
+        self.bad_steps.check()
+
+    def _progress(self) -> tqdm:
+        batch_size = self.config.optimizer.batch_size
+        return tqdm(
+            total=self.total_steps * batch_size, initial=self.step * batch_size, unit=" pictures",
+            unit_scale=True, mininterval=0.5 if sys.stderr.isatty() else 10.0,
+            dynamic_ncols=True, desc="training", disable=not self.workers.chief)
+
+
+def total_steps(config: config_lib.TrainConfig, train_size: int) -> int:
+    """The number of steps of a whole run: `epochs` over the pictures, at most `max_steps`."""
+    count = math.ceil(config.optimizer.epochs * train_size / config.optimizer.batch_size)
+    return min(count, config.optimizer.max_steps or count)
+
+
+def _ab_scaled(rgb8: np.ndarray) -> np.ndarray:
+    lab = color.rgb_to_lab(rgb8.astype(np.float32) / 255.0)
+    return np.asarray(color.split_scaled(lab)[1])
