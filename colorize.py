@@ -1,4 +1,4 @@
-"""Colours your own pictures: `python colorize.py photo.jpg`. See --help."""
+"""Colors your own pictures: `python colorize.py photo.jpg`. See --help."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from colorizer import cli as flags_lib
 from colorizer.data import image_paths
 from colorizer.models import pretrained as saved_models
 
-USAGE = """Colours pictures of any size. Gray ones, or colour ones of which the lightness is taken.
+USAGE = """Colors pictures of any size. Gray ones, or color ones of which the lightness is taken.
 
   python colorize.py                                     the built-in photographs
   python colorize.py photo.jpg folder/ 'scans/*.png' --output=out/
@@ -22,13 +22,13 @@ USAGE = """Colours pictures of any size. Gray ones, or colour ones of which the 
   python colorize.py photo.jpg --saturation=0,0.25,0.5,0.75,1
   python colorize.py photo.jpg --chroma_noise=0 --chroma_gain=1
 
-Exit status: 0 if every picture was coloured, 1 if some failed, 2 for wrong flags."""
+Exit status: 0 if every picture was colored, 1 if some failed, 2 for wrong flags."""
 
 
 def main(argv: list[str]) -> int:
     values = flags.FlagValues()
     flags_lib.define(
-        "model", None, "str", "what colours: the name of a model that ships "
+        "model", None, "str", "what colors: the name of a model that ships "
         f"({', '.join(saved_models.names()) or 'none yet'}), the folder of a run, or an exported "
         f"model (default: {', else '.join(saved_models.PREFERRED)})", "Run", values,
         published=("workdir",))
@@ -40,7 +40,7 @@ def main(argv: list[str]) -> int:
                          "contact sheet", "Targets of a conditional model, in [0, 1]", values)
     for name, help in saved_models.NATURAL_HELP.items():
         flags_lib.define(name, None, "float", f"{help} (default: the model's own)",
-                         "Natural colours, of which no target is asked", values)
+                         "Natural colors, of which no target is asked", values)
     patterns = flags_lib.parse(argv, values, USAGE)
     combinations = controls.parse_targets({name: values[name].value for name in controls.NAMES})
     model = saved_models.default_name() if values.model is None else values.model
@@ -55,7 +55,7 @@ def main(argv: list[str]) -> int:
         raise saved_models.ModelError(
             f"`{next(iter(changed))}` is for pictures of which no target is asked. Received: "
             f"{' '.join(argv[1:])}")
-    natural = dataclasses.replace(saved_models.natural_colours(folder), **changed)
+    natural = dataclasses.replace(saved_models.natural_colors(folder), **changed)
     saved_models.check_natural(natural, settings)
     sources = image_paths.expand_inputs(patterns)
     from colorizer.data import load as data
@@ -72,7 +72,7 @@ def main(argv: list[str]) -> int:
         combinations=combinations)
     for failure in failures:
         print(failure, file=sys.stderr)
-    print(f"{done} {'picture' if done == 1 else 'pictures'} coloured by {model} into "
+    print(f"{done} {'picture' if done == 1 else 'pictures'} colored by {model} into "
           f"{values.output}, {len(failures)} failed")
     return 1 if failures else 0
 

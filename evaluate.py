@@ -27,11 +27,11 @@ FLAGS = (
     (DATA, "dataset", None, "str", "whose test pictures (default: what the run was trained on)"),
     (DATA, "data_dir", None, "str", "folder of TensorFlow Datasets' data (default: the run's)"),
     (DATA, "examples", None, "int", "test pictures to measure (default: all)"),
-    (CALIBRATION, "rival", None, "str", "a run or model without targets whose colours, moved to "
-     "each by an edit, are compared with (default: this model's own natural colours)"),
+    (CALIBRATION, "rival", None, "str", "a run or model without targets whose colors, moved to "
+     "each by an edit, are compared with (default: this model's own natural colors)"),
     (CALIBRATION, "calibration_examples", 200, "int", "test pictures for it; 0: no calibration"),
     (TURING, "turing_test", False, "bool", "show real and colorized pictures side by side, in a "
-     "PNG, a colour terminal and a browser, and ask which is real; 1 or 2 answers, q ends early"),
+     "PNG, a color terminal and a browser, and ask which is real; 1 or 2 answers, q ends early"),
     (TURING, "trials", 100, "int", "pairs to show, each of another test picture"),
     (TURING, "seconds", 2.0, "float", "how long a pair is seen; 0: until it is answered"),
     (TURING, "seed", 0, "int", "decides the order of the pairs and the sides in them"),

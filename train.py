@@ -9,7 +9,7 @@ from absl import flags
 from colorizer import config as config_lib
 from colorizer import cli as flags_lib
 
-USAGE = """Trains a grayscale-to-colour GAN (arXiv:1803.05400).
+USAGE = """Trains a grayscale-to-color GAN (arXiv:1803.05400).
 
   python train.py --dataset=sample                   the built-in photographs, minutes
   python train.py --dataset=cifar10                  the paper's CIFAR-10 networks

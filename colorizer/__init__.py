@@ -1,8 +1,13 @@
-"""Grayscale-to-colour GAN after Nazeri, Ng and Ebrahimi (arXiv:1803.05400)."""
+"""Grayscale-to-color GAN after Nazeri, Ng and Ebrahimi (arXiv:1803.05400).
 
-import os
+    >>> from colorizer import Colorizer
+    >>> rgb = Colorizer.load("photos")(image)
+"""
 
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+import lazy_loader
 
 __version__ = "0.1.0"
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__, submodules=["color", "data", "evaluation", "inference", "losses", "models", "training"],
+    submod_attrs={"inference": ["Colorizer"]})

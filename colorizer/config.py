@@ -42,9 +42,9 @@ class TrainConfig:
         size = self.data.image_size
         if size is not None and size & (size - 1):
             raise ConfigError(f"`image_size` must be a power of two. Received: image_size={size}")
-        if size is not None and 2 ** (self.model.halvings or 0) > size:
-            raise ConfigError(f"`image_size` must be at least 2 to the power of `halvings`. "
-                              f"Received: image_size={size}, halvings={self.model.halvings}")
+        if size is not None and 2 ** (self.model.num_downsamples or 0) > size:
+            raise ConfigError(f"`image_size` must be at least 2 to the power of `num_downsamples`. "
+                              f"Received: image_size={size}, num_downsamples={self.model.num_downsamples}")
         if self.optimizer.lr_decay in ("plateau", "none") and self.optimizer.lr_decay_steps:
             raise ConfigError(
                 "`lr_decay_steps` belongs to lr_decay=exponential. Received: "
@@ -65,7 +65,7 @@ class TrainConfig:
         received = ", ".join(f"desired_{name}={value:g}" for name, value in desired.items())
         if self.controls.conditional and desired:
             raise ConfigError(
-                "a conditional model is given its targets when it colours, a fixed one when it is "
+                "a conditional model is given its targets when it colors, a fixed one when it is "
                 f"trained: not both. Received: conditional=True, {received}")
         if self.controls.conditional and self.controls.hue_mean == "linear":
             raise ConfigError("`hue_mean` must be circular for a conditional model, whose targets "
@@ -74,9 +74,9 @@ class TrainConfig:
             raise ConfigError("`controls` says what a conditional model obeys. Received: "
                               f"conditional=False, controls={self.controls.controls}")
         weight = self.objective.original_colorfulness_weight
-        never_natural = self.controls.conditional and self.controls.unconditional_share == 0
+        never_natural = self.controls.conditional and self.controls.condition_dropout == 0
         if weight > 0 and (desired or never_natural):
-            received = received or "conditional=True, unconditional_share=0"
+            received = received or "conditional=True, condition_dropout=0"
             raise ConfigError(
                 "`original_colorfulness_weight` is for pictures that are asked for nothing. "
                 f"Received: original_colorfulness_weight={weight:g}, {received}")
@@ -87,7 +87,7 @@ class TrainConfig:
 
     def _check_attention(self, size: int, side: int) -> None:
         largest = size // 2 if self.model.attention_in == "both" else size
-        smallest = max(4, 2 * size // 2 ** (self.model.halvings or size.bit_length()))
+        smallest = max(4, 2 * size // 2 ** (self.model.num_downsamples or size.bit_length()))
         maps = [2**power for power in range(smallest.bit_length() - 1, largest.bit_length())]
         if side not in maps:
             raise ConfigError(

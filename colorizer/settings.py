@@ -65,7 +65,7 @@ class ModelConfig:
         "24 for the sample)", low=1, high=1024)
     dropout: float = setting(
         0.5, "dropout of the generator's first two decoder layers, up to 64 px", low=0, high=0.9)
-    halvings: int | None = setting(
+    num_downsamples: int | None = setting(
         None, "how often the generator halves the picture (default: down to 2 x 2 pixels; 4 at "
         "32 px)", low=1, high=9)
     gen_norm: str = setting(
@@ -91,11 +91,11 @@ class ModelConfig:
         "generator", "which networks get self-attention", choices=("generator", "both"))
     global_context: bool = setting(
         False, "let a summary of the whole picture modulate the generator's decoder, and foretell "
-        "how colourful the picture is")
+        "how colorful the picture is")
 
     def generator_options(self) -> dict[str, Any]:
         """What `networks.build_generator` takes besides the size, the width and the condition."""
-        return dict(dropout=self.dropout, halvings=self.halvings, norm=self.gen_norm,
+        return dict(dropout=self.dropout, num_downsamples=self.num_downsamples, norm=self.gen_norm,
                     init=self.init, output_channels=self.output_channels,
                     attention_resolution=self.attention_resolution,
                     global_context=self.global_context)
@@ -116,7 +116,7 @@ class ObjectiveConfig:
     l1_weight: float = setting(100.0, "weight of the mean |ab - original ab|", low=0)
     l1_softening: float = setting(
         0.0, "distance in ab / 110 beyond which being further off counts ever less, so that the "
-        "likeliest colour wins over the median one (of a conditional model: where no target is "
+        "likeliest color wins over the median one (of a conditional model: where no target is "
         "asked for); 0: the paper's L1", low=0)
     original_colorfulness_weight: float = setting(
         0.0, "weight of |colorfulness - the original's| where no target is asked for, which keeps "
@@ -140,15 +140,15 @@ class _ControlsBase:
     """Controls"""
 
     conditional: bool = setting(
-        False, "train one model that obeys any target given when it colours")
+        False, "train one model that obeys any target given when it colors")
     condition: str = setting(
         "both", "which networks of a conditional model see the control vector; one whose generator "
         "does not see it cannot be asked for anything",
         choices=("generator", "discriminator", "both"))
     controls: str | None = setting(
         None, "what a conditional model obeys, separated by commas (default: every control)")
-    unconditional_share: float = setting(
-        0.25, "share of the training pictures with no target, so that natural colouring is kept; "
+    condition_dropout: float = setting(
+        0.25, "share of the training pictures with no target, so that natural coloring is kept; "
         "each of the others is asked for at least one control",
         low=0, high=1)
     l1_target: str = setting(
@@ -226,7 +226,7 @@ class OptimizerConfig:
     plateau_patience: int = setting(
         10, "epochs without a lower training L1 before a plateau decay", low=1, may_change=True)
     ema_decay: float = setting(
-        None, "average the generator's weights over steps with this factor and colour with the "
+        None, "average the generator's weights over steps with this factor and color with the "
         "average (default: 0, off, as in the paper; 0.99 for the sample)", low=0, high=0.99999)
     precision: str = setting(
         "float32", "arithmetic: mixed_float16 for GPUs with tensor cores, such as a T4; "

@@ -8,7 +8,7 @@ import keras
 import pytest
 import tensorflow as tf
 
-from tests.colours import COLOURS, picture, write
+from tests.colors import COLORS, picture, write
 from tests.references import CIFAR, cifar_pictures, smooth_pictures
 
 tf.config.set_logical_device_configuration(
@@ -38,10 +38,10 @@ def tfds_dir(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def colour_folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("colours")
-    for number, colour in enumerate(COLOURS):
-        write(folder / f"{number % 3}" / f"{number}.png", picture(colour, 20 + number % 7))
+def color_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("colors")
+    for number, color in enumerate(COLORS):
+        write(folder / f"{number % 3}" / f"{number}.png", picture(color, 20 + number % 7))
     return folder
 
 

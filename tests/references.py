@@ -6,7 +6,7 @@ import numpy as np
 from skimage import color as skcolor
 
 from colorizer.color import controls
-from tests.colours import SHARED
+from tests.colors import SHARED
 
 CIFAR = SHARED / "tfds"
 PICTURES = 64  # of each kind
@@ -41,8 +41,8 @@ def reference_colorfulness(rgb):
     r, g, b = np.moveaxis(255 * rgb, -1, 0)
     red_green, yellow_blue = r - g, (r + g) / 2 - b
     spread = np.hypot(red_green.std(axis=(1, 2)), yellow_blue.std(axis=(1, 2)))
-    centre = np.hypot(red_green.mean(axis=(1, 2)), yellow_blue.mean(axis=(1, 2)))
-    return (spread + 0.3 * centre) / 100
+    center = np.hypot(red_green.mean(axis=(1, 2)), yellow_blue.mean(axis=(1, 2)))
+    return (spread + 0.3 * center) / 100
 
 
 def reference_warmth(rgb):
@@ -68,15 +68,15 @@ def random_pictures(count=4, height=6, width=5):
 
 
 def smooth_pictures(count=PICTURES, size=32):
-    """Slow waves of lightness and of colour about a cast, saturated as photographs are."""
+    """Slow waves of lightness and of color about a cast, saturated as photographs are."""
     rng = np.random.default_rng(1)
     y, x = np.meshgrid(*[np.linspace(0, 1, size)] * 2, indexing="ij")
     fy, fx, phase = rng.uniform(0.3, 1.5, (3, count, 3, 1, 1)) * [[[[[1]]]], [[[[1]]]], [[[[9]]]]]
     waves = np.sin(2 * np.pi * (fy * y + fx * x) + phase)
     light = rng.uniform(45, 60, (count, 1, 1)) + 28 * waves[:, 0]
-    colour = rng.uniform(5, 15, (count, 1, 1, 1)) * np.moveaxis(waves[:, 1:], 1, -1)
-    colour = colour + rng.uniform(-8, 8, (count, 1, 1, 2))
-    rgb = skcolor.lab2rgb(np.concatenate([light[..., None], colour], axis=-1))
+    color = rng.uniform(5, 15, (count, 1, 1, 1)) * np.moveaxis(waves[:, 1:], 1, -1)
+    color = color + rng.uniform(-8, 8, (count, 1, 1, 2))
+    rgb = skcolor.lab2rgb(np.concatenate([light[..., None], color], axis=-1))
     return np.round(rgb * 255) / 255
 
 
@@ -92,5 +92,5 @@ def lab_of(rgb):
     return skcolor.rgb2lab(rgb).astype(np.float32)
 
 
-def of_one_colour(rgb, side=4):
+def of_one_color(rgb, side=4):
     return np.full((1, side, side, 3), rgb, np.float64)

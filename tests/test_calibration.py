@@ -22,7 +22,7 @@ ASKED = (0.1, 0.3, 0.5)
 
 
 def smooth(count=COUNT, seed=0):
-    """Soft pictures with a dominant colour each: 4x4 noise around it, enlarged."""
+    """Soft pictures with a dominant color each: 4x4 noise around it, enlarged."""
     base = np.stack([np.roll((180, 125, 85), index) for index in range(count)])
     noise = np.random.default_rng(seed).uniform(-30, 30, (count, 4, 4, 3))
     noise = (base[:, None, None] + noise).astype("uint8")
@@ -41,7 +41,7 @@ def oracle(original, **targets):
 
 
 def deaf(original, **targets):
-    """Gives its natural colours, whatever is asked."""
+    """Gives its natural colors, whatever is asked."""
     return original
 
 
@@ -85,7 +85,7 @@ def test_an_exact_model_is_found_exact(exact):
 
 
 def test_the_default_rival_is_the_model_asked_nothing(exact):
-    for row in exact.rows:  # the oracle's natural colours are the originals
+    for row in exact.rows:  # the oracle's natural colors are the originals
         assert row.same_edit_rival_mae_rgb == 0.0 and row.same_edit_rival_delta_e == 0.0
         assert row.same_edit_rival_mae_limit == row.edited_mae_limit
         for achieved in (row.rival_achieved, row.same_edit_rival_achieved):
@@ -146,7 +146,7 @@ def test_the_network_is_told_from_its_correction():
 def test_a_given_rival_is_moved_to_the_target():
     row, = of(oracle, SATURATION, targets=[0.3], rival=gray).rows
     assert row.mae_rgb < 0.05
-    assert row.rival_mae_rgb > 5.0 and row.rival_delta_e > 1.0  # gray has no colours to vivify
+    assert row.rival_mae_rgb > 5.0 and row.rival_delta_e > 1.0  # gray has no colors to vivify
     assert row.same_edit_rival_mae_rgb > 5.0 and row.same_edit_rival_delta_e > 1.0
 
 
@@ -210,7 +210,7 @@ def test_speckle_shows_where_it_is_asked_for():
 
 
 def test_total_variation_by_hand():
-    # A vertical edge between two colours of almost one lightness, and a gray copy of it.
+    # A vertical edge between two colors of almost one lightness, and a gray copy of it.
     pictures = np.zeros((1, SIZE, SIZE, 3), np.uint8)
     pictures[..., :8, :], pictures[..., 8:, :] = (150, 120, 110), (110, 135, 110)
     lab = skcolor.rgb2lab(pictures[0, 0])

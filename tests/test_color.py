@@ -44,7 +44,7 @@ def reference_linear(lab):
 
 
 def overshoot(lab):
-    """How far the linear RGB of a colour leaves [0, 1]; negative inside."""
+    """How far the linear RGB of a color leaves [0, 1]; negative inside."""
     linear = reference_linear(lab)
     return np.maximum(linear - 1, -linear).max(axis=-1)
 
@@ -119,7 +119,7 @@ def test_rgb_to_lab_agrees_with_skimage_and_inverts_on_a_grid():
 
 
 @pytest.mark.slow
-def test_lab_to_rgb_inverts_every_8_bit_colour():
+def test_lab_to_rgb_inverts_every_8_bit_color():
     green, blue = np.meshgrid(np.arange(256), np.arange(256), indexing="ij")
     for red in range(256):
         rgb8 = np.stack([np.full_like(green, red), green, blue], axis=-1).astype(np.uint8)
@@ -134,7 +134,7 @@ def test_lab_to_linear_agrees_with_the_standard_outside_the_gamut_too():
         color.lab_to_linear(np.float32(lab)).numpy(), reference_linear(lab), atol=1e-5)
 
 
-def test_lab_to_rgb_clips_colours_outside_the_gamut():
+def test_lab_to_rgb_clips_colors_outside_the_gamut():
     lab = random_lab_outside()
     rgb = color.lab_to_rgb(np.float32(lab)).numpy()
     linear = reference_linear(lab)
@@ -180,13 +180,13 @@ def test_conversions_compile_to_the_same_values():
 
 # ------------------------------------------------------------------------------------------ gamut
 
-def test_to_gamut_leaves_8_bit_colours_as_they_are():
+def test_to_gamut_leaves_8_bit_colors_as_they_are():
     lab = color.rgb_to_lab(as_float(rgb8_grid(5))).numpy()
     np.testing.assert_array_equal(color.to_gamut(lab).numpy(), lab)
 
 
 @pytest.mark.slow
-def test_to_gamut_leaves_every_8_bit_colour_as_it_is():
+def test_to_gamut_leaves_every_8_bit_color_as_it_is():
     green, blue = np.meshgrid(np.arange(256), np.arange(256), indexing="ij")
     for red in range(256):
         rgb8 = np.stack([np.full_like(green, red), green, blue], axis=-1)
@@ -206,7 +206,7 @@ def test_to_gamut_keeps_lightness_and_hue_and_never_adds_chroma():
     assert ((lab[:, 1:] * result[:, 1:]).sum(axis=1) >= 0).all()
 
 
-def test_to_gamut_gives_colours_inside_the_gamut():
+def test_to_gamut_gives_colors_inside_the_gamut():
     lab = np.float32(random_lab(lowest=0, highest=100))
     assert overshoot(lab).max() > 0.5
     assert overshoot(color.to_gamut(lab).numpy()).max() < 1e-3
@@ -247,7 +247,7 @@ def outside_with_frame():
     return lab, radial, tangential
 
 
-def test_to_gamut_does_not_move_when_an_outside_colour_moves_outwards():
+def test_to_gamut_does_not_move_when_an_outside_color_moves_outwards():
     lab, radial, _ = outside_with_frame()
     np.testing.assert_allclose(jacobian_product(lab, radial), 0, atol=0.02)
 
@@ -274,16 +274,16 @@ def test_gradient_of_to_gamut_is_one_inside():
 
 def test_split_scaled_and_join_scaled_are_inverse():
     lab = np.float32(random_lab(1000, lowest=0, highest=100)).reshape(10, 10, 10, 3)
-    l_scaled, ab_scaled = color.split_scaled(lab)
+    l_scaled, ab_scaled = color.lab_to_scaled(lab)
     assert l_scaled.shape == (10, 10, 10, 1) and ab_scaled.shape == (10, 10, 10, 2)
-    np.testing.assert_allclose(color.join_scaled(l_scaled, ab_scaled), lab, atol=2e-5)
+    np.testing.assert_allclose(color.scaled_to_lab(l_scaled, ab_scaled), lab, atol=2e-5)
 
 
 @pytest.mark.parametrize("lab, l_scaled, ab_scaled", [
     ((0, 0, 0), -1, (0, 0)), ((100, 110, -110), 1, (1, -1)), ((50, -55, 11), 0, (-0.5, 0.1)),
 ])
 def test_split_scaled_by_hand(lab, l_scaled, ab_scaled):
-    found_l, found_ab = color.split_scaled(np.float32(lab))
+    found_l, found_ab = color.lab_to_scaled(np.float32(lab))
     np.testing.assert_allclose(found_l, [l_scaled], atol=1e-6)
     np.testing.assert_allclose(found_ab, ab_scaled, atol=1e-6)
 
@@ -308,8 +308,8 @@ def test_shrink_chroma_by_hand(noise, gain, order, ab, expected):
         np.testing.assert_allclose(below, np.zeros_like(ab), atol=1e-3)
 
 
-def test_scaled_tensors_of_8_bit_colours_lie_in_the_range_of_tanh():
-    l_scaled, ab_scaled = color.split_scaled(color.rgb_to_lab(as_float(rgb8_grid(15))))
+def test_scaled_tensors_of_8_bit_colors_lie_in_the_range_of_tanh():
+    l_scaled, ab_scaled = color.lab_to_scaled(color.rgb_to_lab(as_float(rgb8_grid(15))))
     assert np.min(l_scaled) >= -1 - 1e-6 and np.max(l_scaled) <= 1 + 1e-6
     assert np.abs(ab_scaled).max() < 1
     # L = 0 and 100 are reached; b* of blue is -107.86 of 110.
@@ -325,7 +325,7 @@ def test_rgb_to_l_scaled_is_the_lightness_of_skimage():
 
 def test_scaled_lab_to_rgb8_gives_back_the_picture():
     rgb8 = rgb8_grid(40).reshape(1, -1, 1, 3)
-    result = color.scaled_lab_to_rgb8(*color.split_scaled(color.rgb_to_lab(as_float(rgb8))))
+    result = color.scaled_to_rgb8(*color.lab_to_scaled(color.rgb_to_lab(as_float(rgb8))))
     assert result.dtype == tf.uint8
     np.testing.assert_array_equal(result, rgb8)
 

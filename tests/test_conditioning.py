@@ -140,7 +140,7 @@ def test_targets_that_no_ab_can_reach_are_not_fought_for():
     np.testing.assert_allclose(losses["blue"], 0.0, atol=0.05)
 
 
-def test_colours_outside_the_gamut_buy_no_saturation_in_white():
+def test_colors_outside_the_gamut_buy_no_saturation_in_white():
     white = np.full((1, 4, 4, 1), 0.999, np.float32)
     noise = np.random.default_rng(0).uniform(-1, 1, (1, 4, 4, 2)).astype(np.float32)
     targets = conditioning.fixed_targets(EVERY, {"saturation": 0.0}, 1)

@@ -23,9 +23,9 @@ OTHER |= dict(dropout=0.25, gen_norm="instance", disc_norm="spectral", init="nor
               input_channel="luma", output_channels="lab", attention_resolution=8,
               attention_in="both", perceptual_weight=2.0, perceptual_network="cifar10",
               perceptual_layers="block_0", min_lr=1e-6, generator_steps=2, global_context=True)
-OTHER |= dict(condition="generator", unconditional_share=0.5, l1_target="original",
+OTHER |= dict(condition="generator", condition_dropout=0.5, l1_target="original",
               hue_mean="linear", dropout=0.25, max_bad_share=0.5, max_bad_steps=3,
-              deterministic=True, halvings=4, init_from="anfang/ü", l1_softening=0.03)
+              deterministic=True, num_downsamples=4, init_from="anfang/ü", l1_softening=0.03)
 for _name in controls.NAMES:
     OTHER |= {f"desired_{_name}": 0.25, f"{_name}_weight": 20.0}
 
@@ -87,13 +87,13 @@ def test_image_size_must_be_a_power_of_two(size):
 
 
 def test_a_picture_can_be_halved_down_to_one_pixel():
-    assert TrainConfig().replace(image_size=32, halvings=5).model.halvings == 5
-    assert "halvings=6" in refused(image_size=32, halvings=6)
+    assert TrainConfig().replace(image_size=32, num_downsamples=5).model.num_downsamples == 5
+    assert "num_downsamples=6" in refused(image_size=32, num_downsamples=6)
 
 
 def test_attention_is_for_maps_that_a_shallow_generator_has():
-    assert TrainConfig().replace(image_size=64, halvings=3, attention_resolution=16)
-    assert "16, 32, 64" in refused(image_size=64, halvings=3, attention_resolution=8)
+    assert TrainConfig().replace(image_size=64, num_downsamples=3, attention_resolution=16)
+    assert "16, 32, 64" in refused(image_size=64, num_downsamples=3, attention_resolution=8)
 
 
 @pytest.mark.parametrize("decay", ["plateau", "none"])
@@ -112,7 +112,7 @@ def test_one_of_the_two_losses_must_count():
 
 
 @pytest.mark.parametrize("asked", [
-    dict(desired_hue=0.5), dict(conditional=True, unconditional_share=0.0)])
+    dict(desired_hue=0.5), dict(conditional=True, condition_dropout=0.0)])
 def test_the_originals_colorfulness_is_for_pictures_that_are_asked_for_nothing(asked):
     message = refused(original_colorfulness_weight=2.5, **asked)
     assert "original_colorfulness_weight=2.5" in message
@@ -121,7 +121,7 @@ def test_the_originals_colorfulness_is_for_pictures_that_are_asked_for_nothing(a
 
 
 def test_replace_names_unknown_settings():
-    assert refused(colour=1, flavour=2, lr=1e-3).endswith("colour, flavour")
+    assert refused(color=1, flavour=2, lr=1e-3).endswith("color, flavour")
 
 
 def test_replace_changes_the_copy_only():
@@ -247,7 +247,7 @@ def test_settings_of_controls_that_would_do_nothing_or_contradict_are_refused(ch
 
 @pytest.mark.parametrize("text", [
     "", "{", "[]", "3", "null", '{"data": 3}', '{"data": ["lr"]}',
-    '{"data": {"colour": 1}}', '{"optimizer": {"lr": NaN}}', '{"optimizer": {"lr": -1}}',
+    '{"data": {"color": 1}}', '{"optimizer": {"lr": NaN}}', '{"optimizer": {"lr": -1}}',
     '{"data": {"image_size": 48}}',
 ])
 def test_a_file_that_is_no_configuration_is_refused_in_one_line(text):
@@ -295,7 +295,7 @@ def test_a_conditional_model_is_refused_fixed_targets():
 
 @pytest.mark.parametrize("name, value", [
     ("desired_saturation", 1.1), ("desired_hue", -0.1), ("desired_hue", float("nan")),
-    ("saturation_weight", -1.0), ("warmth_weight", float("nan")), ("unconditional_share", 1.5),
+    ("saturation_weight", -1.0), ("warmth_weight", float("nan")), ("condition_dropout", 1.5),
 ])
 def test_a_control_out_of_range_is_refused_and_named(name, value):
     with pytest.raises(ConfigError, match=f"`{name}`.*Received: {name}={value}"):

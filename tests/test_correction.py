@@ -1,4 +1,4 @@
-"""The colours of a picture moved the last step to what was asked."""
+"""The colors of a picture moved the last step to what was asked."""
 
 import colorsys
 
@@ -11,7 +11,7 @@ from colorizer.inference import postprocess as correction
 
 
 def pictures(count=3, size=12, seed=0, chroma=25.0):
-    """Smooth Lab pictures with some colour, well inside the gamut."""
+    """Smooth Lab pictures with some color, well inside the gamut."""
     rng = np.random.default_rng(seed)
     low = np.concatenate([rng.uniform(35, 75, (count, 3, 3, 1)),
                           rng.uniform(-chroma, chroma, (count, 3, 3, 2))], axis=-1)

@@ -9,7 +9,7 @@ import skimage.data
 
 from colorizer.data import load as data
 from colorizer.data.dataset import DatasetError
-from tests.colours import take
+from tests.colors import take
 
 
 @pytest.mark.parametrize("name", ["./nowhere", "../nowhere", "/no/where", "~/no/where", "a/b/c"])
@@ -39,7 +39,7 @@ def test_no_pixel_of_the_sample_is_in_both_splits(monkeypatch):
     numbers = iter(range(10))
 
     def numbered(path):
-        """A picture of the same size in which every 2 x 2 block has a colour of its own."""
+        """A picture of the same size in which every 2 x 2 block has a color of its own."""
         width, height = Image.open(path).size
         y, x = np.mgrid[:height, :width] // 2
         return np.stack([x % 256, y, next(numbers) * 2 + x // 256], axis=-1).astype(np.uint8)

@@ -12,14 +12,14 @@ from colorizer.data import load as data
 from colorizer.data import dataset as datasets
 from colorizer.data import pipeline as sources
 from colorizer.data import tfds as tfds_sets
-from tests.colours import identities, picture, same, take, write
+from tests.colors import identities, picture, same, take, write
 
 
 @pytest.fixture(params=["array", "folder", "stream"])
-def dataset(request, monkeypatch, colour_folder, tfds_dir):
+def dataset(request, monkeypatch, color_folder, tfds_dir):
     monkeypatch.setattr(sources, "SHUFFLE_BLOCK", 16)
     if request.param == "folder":
-        return data.load_dataset(str(colour_folder), image_size=16)
+        return data.load_dataset(str(color_folder), image_size=16)
     if request.param == "stream":
         monkeypatch.setattr(tfds_sets, "ARRAY_BYTES", 0)
     return data.load_dataset("tiny_photos/validated", data_dir=tfds_dir, image_size=16)
@@ -168,7 +168,7 @@ def test_extreme_draws_stay_inside_the_picture():
             assert view.shape == (8, 8, 3)
 
 
-def test_without_augmentation_a_file_is_scaled_and_cropped_at_its_centre(tmp_path):
+def test_without_augmentation_a_file_is_scaled_and_cropped_at_its_center(tmp_path):
     rgb = picture((0, 0, 200), 8, 24)
     rgb[:, 8:16] = (200, 0, 0)
     for number in range(8):

@@ -25,7 +25,7 @@ def real_pictures():
 
 
 def edited(rgb, edit, apply=edits.apply_edit):
-    """One edit for all pictures, checked to be colours; float64."""
+    """One edit for all pictures, checked to be colors; float64."""
     batch = tf.tile(tf.constant([edit], tf.float32), [len(rgb), 1])
     result = apply(tf.constant(lab_of(rgb)), batch).numpy().astype(np.float64)
     assert np.isfinite(result).all() and result.min() >= 0.0 and result.max() <= 1.0
@@ -46,16 +46,16 @@ def assert_same_lightness(left, right):
         skcolor.rgb2lab(left)[..., 0], skcolor.rgb2lab(right)[..., 0], atol=0.05)
 
 
-def colour_grid():
-    """8-bit colours from black to white without the grays, as one picture."""
+def color_grid():
+    """8-bit colors from black to white without the grays, as one picture."""
     levels = [*range(0, 256, 15), 1, 2, 10, 11, 254]
-    colours = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), -1).reshape(-1, 3)
-    return colours[np.ptp(colours, axis=1) > 0].reshape(1, -1, 1, 3) / 255
+    colors = np.stack(np.meshgrid(levels, levels, levels, indexing="ij"), -1).reshape(-1, 3)
+    return colors[np.ptp(colors, axis=1) > 0].reshape(1, -1, 1, 3) / 255
 
 
 # ------------------------------------------------------------------------------------------- edits
 
-def test_edit_keeps_colours_together_that_differ_by_their_noise():
+def test_edit_keeps_colors_together_that_differ_by_their_noise():
     reds = np.array([(red, other, other) for red in range(60, 256, 5)
                      for other in range(40, red - 10, 5)], np.uint8)
     lab = skcolor.rgb2lab(reds)[:, None, None].astype(np.float32)
@@ -69,9 +69,9 @@ def test_edit_of_zeros_changes_nothing(pictures):
     np.testing.assert_allclose(edited(pictures, [0, 0, 0, 0]), pictures, atol=1e-5)
 
 
-def test_edit_of_zeros_changes_no_8_bit_colour():
-    # A hundredth of an 8-bit step: float32 Lab of saturated colours is no finer.
-    np.testing.assert_allclose(edited(colour_grid(), [0, 0, 0, 0]), colour_grid(), atol=4e-5)
+def test_edit_of_zeros_changes_no_8_bit_color():
+    # A hundredth of an 8-bit step: float32 Lab of saturated colors is no finer.
+    np.testing.assert_allclose(edited(color_grid(), [0, 0, 0, 0]), color_grid(), atol=4e-5)
 
 
 EDITS = [
@@ -89,8 +89,8 @@ def test_edit_keeps_lightness(edit):
 
 
 @pytest.mark.parametrize("edit", [*EDITS, *VIVID_EDITS], ids=str)
-def test_edit_keeps_lightness_of_8_bit_colours(edit):
-    assert_same_lightness(edited(colour_grid(), edit), colour_grid())
+def test_edit_keeps_lightness_of_8_bit_colors(edit):
+    assert_same_lightness(edited(color_grid(), edit), color_grid())
 
 
 def gray_pictures():
@@ -111,7 +111,7 @@ def test_gray_pictures_stay_gray_under_vividness(vividness):
 @pytest.mark.parametrize("gray", [0.1, 0.3, 0.5, 0.8, 0.95])
 @pytest.mark.parametrize("vividness", [0.1, 0.25])
 def test_flat_gray_areas_with_8_bit_noise_stay_near_neutral_at_moderate_vividness(gray, vividness):
-    """Beside a coloured object, as in a photograph: 99 % below the chroma of a grayish colour."""
+    """Beside a colored object, as in a photograph: 99 % below the chroma of a grayish color."""
     rgb = np.full((1, 32, 32, 3), gray)
     rgb[:, 8:24, 8:24] = (0.7, 0.3, 0.2)
     noise = np.random.default_rng(2).integers(-1, 2, rgb.shape)
@@ -131,9 +131,9 @@ def test_mean_saturation_rises_with_vividness(pictures):
     curve = np.stack([reference_saturation(edited(rgb, [0, 0, 0, value]))
                       for value in np.linspace(-1, 1, 11)])
     assert (np.diff(curve, axis=0) > -1e-5).all()
-    coloured = reference_saturation(rgb) > 0.02
-    assert coloured.mean() > 0.9
-    assert (curve[-1] - curve[0])[coloured].min() > 0.3
+    colored = reference_saturation(rgb) > 0.02
+    assert colored.mean() > 0.9
+    assert (curve[-1] - curve[0])[colored].min() > 0.3
 
 
 def test_vividness_beyond_one_is_one(pictures):
@@ -181,15 +181,15 @@ def test_plain_vividness_scales_chroma_inside_the_gamut(vividness, factor):
 
 
 def test_plain_vividness_one_takes_all_but_grays_to_the_end_of_the_gamut():
-    rgb = np.concatenate([colour_grid(), skcolor.lab2rgb(muted_picture())], axis=1)
+    rgb = np.concatenate([color_grid(), skcolor.lab2rgb(muted_picture())], axis=1)
     result = edited(rgb, [0, 0, 0, 1], edits.apply_plain_edit)
     assert np.minimum(result.min(axis=-1), 1 - result.max(axis=-1)).max() < 2e-3
     assert_same_lightness(result, rgb)
     before, after = (skcolor.rgb2lab(one)[..., 1] + 1j * skcolor.rgb2lab(one)[..., 2]
                      for one in (rgb, result))
-    coloured = (np.abs(before) > 2) & (np.abs(after) > 2)
-    assert coloured.mean() > 0.9
-    assert np.abs(np.angle(after / before))[coloured].max() < 0.02
+    colored = (np.abs(before) > 2) & (np.abs(after) > 2)
+    assert colored.mean() > 0.9
+    assert np.abs(np.angle(after / before))[colored].max() < 0.02
     np.testing.assert_allclose(
         edited(gray_pictures(), [0, 0, 0, 1], edits.apply_plain_edit), gray_pictures(),
         atol=0.5 / 255)
@@ -213,7 +213,7 @@ def compiled_retarget(name, apply):
 
 
 def retargeted(rgb, name, target, apply=edits.apply_edit):
-    """`retarget`, checked to keep lightness and to give colours; float64."""
+    """`retarget`, checked to keep lightness and to give colors; float64."""
     targets = np.broadcast_to(np.float32(target), len(rgb))
     result = compiled_retarget(name, apply)(lab_of(rgb), targets).numpy().astype(np.float64)
     assert np.isfinite(result).all() and result.min() >= 0.0 and result.max() <= 1.0
@@ -230,7 +230,7 @@ def test_retarget_reaches_a_saturation_in_nearly_every_picture(real_pictures, ta
 @pytest.mark.parametrize("target, lowest_share, lowest_mean", [(0.75, 0.75, 0.69), (1, 0.0, 0.75)])
 def test_retarget_comes_near_a_high_saturation(
         real_pictures, target, lowest_share, lowest_mean):
-    """White, and the amplified colour of near-grays, set the limit.
+    """White, and the amplified color of near-grays, set the limit.
 
     Measured on 2,048 CIFAR-10 test pictures: 88 % within 0.005 of 0.75, mean reached 0.735;
     0.1 % within 0.005 of 1, mean reached 0.867.
@@ -284,10 +284,10 @@ def test_edit_of_a_control_is_four_numbers_not_all_zero(control):
 
 @pytest.mark.parametrize("control", LINE, ids=named)
 def test_edit_raises_its_statistic(pictures, control):
-    coloured = pictures[reference_saturation(pictures) > 0.02][:64]
-    before = REFERENCES[control.name](coloured)
-    assert (REFERENCES[control.name](raised(coloured, control, 0.3)) > before + 1e-3).all()
-    assert (REFERENCES[control.name](raised(coloured, control, -0.3)) < before - 1e-3).all()
+    colored = pictures[reference_saturation(pictures) > 0.02][:64]
+    before = REFERENCES[control.name](colored)
+    assert (REFERENCES[control.name](raised(colored, control, 0.3)) > before + 1e-3).all()
+    assert (REFERENCES[control.name](raised(colored, control, -0.3)) < before - 1e-3).all()
 
 
 @pytest.mark.parametrize("control", controls.CONTROLS, ids=named)

@@ -24,11 +24,11 @@ def darker(rgb8):
 @pytest.fixture(scope="module")
 def table():
     return evaluation.compare(
-        {"darker": darker, "perfect": np.copy, "colourless": evaluation.gray_picture}, BATCHES)
+        {"darker": darker, "perfect": np.copy, "colorless": evaluation.gray_picture}, BATCHES)
 
 
 def test_the_gray_baseline_comes_first_then_the_models_in_order(table):
-    assert list(table.rows) == ["gray baseline", "darker", "perfect", "colourless"]
+    assert list(table.rows) == ["gray baseline", "darker", "perfect", "colorless"]
     assert table.examples == 5
     assert {row: values.shape for row, values in table.delta_e.items()} == dict.fromkeys(
         table.rows, (5,))
@@ -39,7 +39,7 @@ def test_each_model_is_measured_on_every_picture(table):
     assert table.rows["darker"]["psnr"] == pytest.approx(20 * np.log10(255 / 20))
     assert table.rows["perfect"]["mae_rgb"] == table.rows["perfect"]["delta_e"] == 0
     assert table.rows["perfect"]["acc2_lab"] == 100
-    assert table.rows["colourless"] == table.rows["gray baseline"]
+    assert table.rows["colorless"] == table.rows["gray baseline"]
 
 
 def test_one_model_alone_is_measured_as_in_company(table):
@@ -56,11 +56,11 @@ def test_the_table_has_a_row_a_model_and_stars_the_best(table):
     assert lines[0].split() == ["mae_rgb", "acc2_rgb", "acc5_rgb", "acc2_lab", "acc5_lab", "psnr",
                                 "ssim", "delta_e", "worsened", "colorfulness",
                                 "colorfulness"]
-    # Neither more nor less colourful is better.
+    # Neither more nor less colorful is better.
     assert rows["perfect"][:-2] == [cell for cell in rows["perfect"] if cell.endswith("*")]
 
 
-def test_pictures_are_worsened_where_their_colours_are_much_further_off_than_gray():
+def test_pictures_are_worsened_where_their_colors_are_much_further_off_than_gray():
     gray = np.full((1, 16, 16, 3), 128, np.uint8)
     tinted = gray + np.array([6, 0, 0], np.uint8)
     vivid = np.array([200, 80, 60], np.uint8) + np.zeros_like(gray)
@@ -76,9 +76,9 @@ def test_pictures_are_worsened_where_their_colours_are_much_further_off_than_gra
 
 def test_every_model_has_its_verdict(table):
     lines = table.table().splitlines()
-    assert [line.partition(":")[0] for line in lines[7:10]] == ["darker", "perfect", "colourless"]
+    assert [line.partition(":")[0] for line in lines[7:10]] == ["darker", "perfect", "colorless"]
     assert "mae_rgb 0.00 is better than gray" in lines[8]
-    assert "WORSE than gray" in lines[9]  # no better: it has learnt nothing
+    assert "WORSE than gray" in lines[9]  # no better: it has learned nothing
 
 
 def test_both_files_hold_every_row(table, tmp_path):

@@ -166,7 +166,7 @@ def test_a_flagfile_that_is_not_text_is_refused(capsys, tmp_path):
 # ----------------------------------------------------------------------------------------- errors
 
 @pytest.mark.parametrize("arguments, part", [
-    (["--colour", "3"], "'colour'"), (["--batch-sizee=3"], "Did you mean: batch_size"),
+    (["--color", "3"], "'color'"), (["--batch-sizee=3"], "Did you mean: batch_size"),
     (["--lr"], "--lr"), (["--lr=fast"], "--lr=fast: must be a number"),
     (["--lr="], "--lr=: must be a number"), (["--lr", "nan"], "must be a number"),
     (["--lr", "inf"], "must be a number"),
@@ -183,7 +183,7 @@ def test_a_flag_that_cannot_be_read_is_named_in_one_line(capsys, arguments, part
 
 
 WRONG = [
-    ["--colour", "3"], ["--lr", "fast"], ["--lr", "nan"], ["--lr", "0"], ["--lr", "-1e-3"],
+    ["--color", "3"], ["--lr", "fast"], ["--lr", "nan"], ["--lr", "0"], ["--lr", "-1e-3"],
     ["--batch-size", "12.5"], ["--batch-size", "0"], ["--image-size", "48"],
     ["--image-size", "8"], ["--test-split", "1"], ["--label-smoothing", "0.9"],
     ["--precision", "float64"], ["--lr-decay", "cosine"], ["--lr-decay", "exponential"],

@@ -14,7 +14,7 @@ import tensorflow as tf
 from colorizer.data import load as data
 from colorizer.data import folder as folders
 from colorizer.data.dataset import DatasetError
-from tests.colours import COLOURS, SHARED, picture, take, write
+from tests.colors import COLORS, SHARED, picture, take, write
 
 
 def split_of(folder, **options):
@@ -24,20 +24,20 @@ def split_of(folder, **options):
             for source in (dataset.train, dataset.test)]
 
 
-def test_adding_files_moves_no_other_to_another_split(colour_folder, tmp_path):
+def test_adding_files_moves_no_other_to_another_split(color_folder, tmp_path):
     folder = tmp_path / "copy"
-    shutil.copytree(colour_folder, folder)
+    shutil.copytree(color_folder, folder)
     before = split_of(folder)
     for number in range(20):
-        write(folder / "0" / f"new{number}.png", picture(COLOURS[number]))
+        write(folder / "0" / f"new{number}.png", picture(COLORS[number]))
     after = split_of(folder)
-    assert before == split_of(colour_folder)
+    assert before == split_of(color_folder)
     assert before[0] <= after[0] and before[1] <= after[1]
     assert not after[0] & after[1] and len(after[0] | after[1]) == 80
 
 
-def test_test_split_is_the_share_of_test_files(colour_folder):
-    sizes = [len(split_of(colour_folder, test_split=share)[1]) for share in (0.1, 0.5)]
+def test_test_split_is_the_share_of_test_files(color_folder):
+    sizes = [len(split_of(color_folder, test_split=share)[1]) for share in (0.1, 0.5)]
     # Binomial, five standard deviations.
     assert abs(sizes[0] - 6) < 12 and abs(sizes[1] - 30) < 20 and sizes[0] < sizes[1]
 
@@ -45,20 +45,20 @@ def test_test_split_is_the_share_of_test_files(colour_folder):
 @pytest.mark.parametrize("share", [1e-9, 1 - 1e-9])
 def test_two_pictures_are_one_to_train_and_one_to_test_on(tmp_path, share):
     for name in ("a", "b"):
-        write(tmp_path / f"{name}.png", picture(COLOURS[0]))
+        write(tmp_path / f"{name}.png", picture(COLORS[0]))
     assert [len(split) for split in split_of(tmp_path, test_split=share)] == [1, 1]
 
 
 @pytest.mark.parametrize("test", ["test", "val", "validation"])
 def test_subfolders_decide_the_split(tmp_path, test):
     for name in ("train/a.png", "train/deep/b.png", f"{test}/c.png", "elsewhere.png"):
-        write(tmp_path / name, picture(COLOURS[0]))
+        write(tmp_path / name, picture(COLORS[0]))
     assert split_of(tmp_path) == [{"train/a.png", "train/deep/b.png"}, {f"{test}/c.png"}]
 
 
 def test_gray_and_damaged_pictures_are_left_out_and_accounted_for(tmp_path):
     for number in range(6):
-        write(tmp_path / f"{number}.png", picture(COLOURS[number]))
+        write(tmp_path / f"{number}.png", picture(COLORS[number]))
     write(tmp_path / "gray.png", picture((90, 90, 90)))
     write(tmp_path / "gray1.jpg", picture((90, 90, 90))[..., 0])
     (tmp_path / "empty.png").write_bytes(b"")
@@ -80,7 +80,7 @@ def test_a_scan_is_not_repeated_for_unchanged_files(tmp_path, monkeypatch):
     folder, workdir = tmp_path / "in", str(tmp_path / "run")
     os.mkdir(workdir)
     for number in range(5):
-        write(folder / f"{number}.png", picture(COLOURS[number]))
+        write(folder / f"{number}.png", picture(COLORS[number]))
     write(folder / "gray.png", picture((9, 9, 9)))
     (folder / "bad.png").write_bytes(b"")
     first = data.load_dataset(str(folder), workdir=workdir)
@@ -101,7 +101,7 @@ def test_a_scan_is_not_repeated_for_unchanged_files(tmp_path, monkeypatch):
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", '{"files": 3}', '{"files": [3]}'])
 def test_a_damaged_scan_file_is_made_anew(tmp_path, text):
     for number in range(3):
-        write(tmp_path / "in" / f"{number}.png", picture(COLOURS[number]))
+        write(tmp_path / "in" / f"{number}.png", picture(COLORS[number]))
     (tmp_path / "scan.json").write_text(text)
     dataset = data.load_dataset(str(tmp_path / "in"), workdir=str(tmp_path))
     dataset.save_scan(str(tmp_path))
@@ -113,7 +113,7 @@ def test_a_damaged_scan_file_is_made_anew(tmp_path, text):
 def test_file_names_may_hold_any_bytes(tmp_path):
     for name in (b"\xff\xfe.png", "naïve 写真.png".encode()):
         try:
-            Image.fromarray(picture(COLOURS[0])).save(os.fsdecode(os.path.join(
+            Image.fromarray(picture(COLORS[0])).save(os.fsdecode(os.path.join(
                 os.fsencode(tmp_path), name)))
         except OSError:
             pytest.skip("this file system refuses such names")
@@ -124,7 +124,7 @@ def test_file_names_may_hold_any_bytes(tmp_path):
 
 def test_a_file_lost_in_mid_training_is_named(tmp_path):
     for number in range(2):
-        write(tmp_path / f"{number}.png", picture(COLOURS[number]))
+        write(tmp_path / f"{number}.png", picture(COLORS[number]))
     dataset = data.load_dataset(str(tmp_path), image_size=8)
     for path in tmp_path.iterdir():
         path.unlink()
@@ -132,12 +132,12 @@ def test_a_file_lost_in_mid_training_is_named(tmp_path):
         take(dataset.train_batches(1, 0), 1)
 
 
-@pytest.mark.parametrize("files", [{}, {"a.png": COLOURS[0]},
-                                   {"a.png": (9, 9, 9), "b.png": (7, 7, 7), "c.png": COLOURS[0]}])
-def test_a_folder_with_too_few_colour_pictures_is_refused(tmp_path, files):
-    for name, colour in files.items():
-        write(tmp_path / name, picture(colour))
-    with pytest.raises(DatasetError, match="at least 2 readable colour pictures") as caught:
+@pytest.mark.parametrize("files", [{}, {"a.png": COLORS[0]},
+                                   {"a.png": (9, 9, 9), "b.png": (7, 7, 7), "c.png": COLORS[0]}])
+def test_a_folder_with_too_few_color_pictures_is_refused(tmp_path, files):
+    for name, color in files.items():
+        write(tmp_path / name, picture(color))
+    with pytest.raises(DatasetError, match="at least 2 readable color pictures") as caught:
         data.load_dataset(str(tmp_path))
     assert str(tmp_path) in str(caught.value) and "\n" not in str(caught.value)
 

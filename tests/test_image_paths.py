@@ -4,7 +4,7 @@ import pytest
 
 from colorizer.data import image_paths
 from colorizer.data.images import ImageError
-from tests.colours import SHARED, picture, write
+from tests.colors import SHARED, picture, write
 
 
 @pytest.fixture

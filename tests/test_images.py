@@ -103,12 +103,12 @@ def test_nan_pixels_are_refused(tmp_path):
     (0, "RGBK"), (99, "RGBK")])
 @pytest.mark.parametrize("name", ["a.png", "a.tif"])
 def test_exif_orientation_is_applied(tmp_path, orientation, top_left_first, name):
-    colours = {"R": RED, "G": GREEN, "B": BLUE, "K": (0, 0, 0)}
+    colors = {"R": RED, "G": GREEN, "B": BLUE, "K": (0, 0, 0)}
     stored = np.array([[RED, GREEN], [BLUE, (0, 0, 0)]], np.uint8)
     exif = Image.Exif()
     exif[0x0112] = orientation
     rgb = images.read_rgb(save(tmp_path / name, stored, exif=exif))
-    expected = np.array([colours[c] for c in top_left_first], np.uint8).reshape(2, 2, 3)
+    expected = np.array([colors[c] for c in top_left_first], np.uint8).reshape(2, 2, 3)
     np.testing.assert_array_equal(rgb, expected)
 
 
@@ -175,7 +175,7 @@ def test_one_bit_is_black_and_white(tmp_path):
 
 @pytest.mark.parametrize("name", ["a.gif", "a.webp", "a.png"])
 def test_animation_gives_its_first_frame(tmp_path, name):
-    frames = [Image.new("RGB", (4, 3), colour) for colour in (RED, GREEN, BLUE)]
+    frames = [Image.new("RGB", (4, 3), color) for color in (RED, GREEN, BLUE)]
     options = {"lossless": True} if name == "a.webp" else {}
     frames[0].save(tmp_path / name, save_all=True, append_images=frames[1:], **options)
     picture = images.read_picture(tmp_path / name)
@@ -205,7 +205,7 @@ def test_empty_file_is_refused(tmp_path):
     b"just text\n", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n"])
 def test_text_and_postscript_are_no_images(tmp_path, content):
     (tmp_path / "a.png").write_bytes(content)
-    assert reason(tmp_path / "a.png") == "not an image (bytes not recognised)"
+    assert reason(tmp_path / "a.png") == "not an image (bytes not recognized)"
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.gif", "a.webp", "a.bmp", "a.tif"])
@@ -310,7 +310,7 @@ def test_resize_and_crop_of_the_right_size_changes_nothing():
     np.testing.assert_array_equal(images.resize_and_crop(wide, 32), wide[:, 4:36])
 
 
-def test_resize_and_crop_keeps_the_centre():
+def test_resize_and_crop_keeps_the_center():
     rgb = noise(90, 30)
     whole = Image.fromarray(rgb).resize((10, 30), Image.Resampling.LANCZOS)
     expected = np.asarray(whole)[10:20].astype(int)
@@ -342,7 +342,7 @@ def test_lossless_formats_give_back_every_pixel(tmp_path, name, picture_format):
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.webp", "a.tif", "a"])
-def test_alpha_survives_with_the_colours_beneath_it(tmp_path, name):
+def test_alpha_survives_with_the_colors_beneath_it(tmp_path, name):
     rgb, alpha = noise(4, 5), noise(4, 5, seed=1)[..., 0]
     alpha[0] = 0
     images.write_picture(tmp_path / name, rgb, alpha)

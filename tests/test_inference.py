@@ -1,4 +1,4 @@
-"""Colours for pictures of any size."""
+"""Colors for pictures of any size."""
 
 from PIL import Image
 import keras
@@ -21,7 +21,7 @@ def colorizer():
     keras.utils.set_random_seed(0)
     generator = networks.build_generator(32, 4, fixed_size=False)
     rng = np.random.default_rng(0)
-    for variable in generator.weights:  # an untrained generator would colour nothing
+    for variable in generator.weights:  # an untrained generator would color nothing
         if variable.path == "ab/kernel":
             variable.assign(rng.normal(0, 0.2, variable.shape))
     return inference.Colorizer(generator, 32)
@@ -83,17 +83,17 @@ def test_bands_of_rows_come_out_as_the_whole_picture(colorizer, monkeypatch):
     ((20, 30), (20, 30, 3)), ((20, 30, 1), (20, 30, 3)), ((4, 20, 30), (4, 20, 30, 3)),
     ((4, 20, 30, 1), (4, 20, 30, 3))])
 @pytest.mark.parametrize("dtype, full", [("uint8", 255), ("uint16", 65535), ("float64", 1.0)])
-def test_gray_pictures_of_every_type_are_coloured_as_their_rgb(
+def test_gray_pictures_of_every_type_are_colored_as_their_rgb(
         colorizer, shape, result, dtype, full):
     gray8 = (picture(20, 30)[..., 0] * 255).astype(np.uint8)
     gray = (gray8 / 255 * full).round(12).astype(dtype)
     expected = colorizer(np.repeat(gray8[..., None], 3, axis=-1))
-    coloured = colorizer(np.broadcast_to(gray[..., None] if shape[-1] == 1 else gray, shape))
-    assert coloured.shape == result and coloured.dtype == np.uint8
-    assert np.abs(coloured.astype(int) - expected).max() <= 1
+    colored = colorizer(np.broadcast_to(gray[..., None] if shape[-1] == 1 else gray, shape))
+    assert colored.shape == result and colored.dtype == np.uint8
+    assert np.abs(colored.astype(int) - expected).max() <= 1
 
 
-def test_a_list_of_pictures_of_any_sizes_is_coloured_one_by_one(colorizer):
+def test_a_list_of_pictures_of_any_sizes_is_colored_one_by_one(colorizer):
     several = [picture(20, 30), (picture(33, 12) * 255).astype(np.uint8), picture(9, 9)[..., 0]]
     for result, one in zip(colorizer(several), several):
         np.testing.assert_array_equal(result, colorizer(one))
@@ -147,7 +147,7 @@ def test_alpha_and_orientation_are_kept(colorizer, tmp_path):
 
 
 def lab_generator(lightness):
-    """A network that predicts one lightness, in [-1, 1], and no colour, whatever it sees."""
+    """A network that predicts one lightness, in [-1, 1], and no color, whatever it sees."""
     generator = networks.build_generator(32, 2, fixed_size=False, output_channels="lab")
     generator.get_layer("lab").bias.assign([np.arctanh(lightness), 0.0, 0.0])
     return generator
@@ -182,7 +182,7 @@ def test_a_model_of_luma_is_shown_luma():
 
 
 @pytest.mark.slow
-def test_a_12_megapixel_photograph_is_coloured(colorizer):
+def test_a_12_megapixel_photograph_is_colored(colorizer):
     rgb = picture(3000, 4000)
     result = colorizer(rgb)
     assert result.shape == (3000, 4000, 3)
@@ -205,7 +205,7 @@ def test_a_model_of_some_controls_obeys_those_and_names_them():
 
 
 @pytest.mark.parametrize("name", saved_models.names())
-def test_a_shipped_model_colours_pictures_of_any_size_and_obeys(name):
+def test_a_shipped_model_colors_pictures_of_any_size_and_obeys(name):
     colorizer = inference.Colorizer.load(name)
     for size in ((31, 47), (1, 1), (3, 2000)):
         assert colorizer(picture(*size)).shape == (*size, 3)
@@ -218,7 +218,7 @@ def test_a_shipped_model_colours_pictures_of_any_size_and_obeys(name):
 
 @pytest.mark.parametrize("targets", [{}, {"saturation": 0.4, "hue": 0.6}])
 @pytest.mark.parametrize("name", saved_models.names())
-def test_a_shipped_model_colours_a_picture_alone_and_in_a_batch_of_32_alike(name, targets):
+def test_a_shipped_model_colors_a_picture_alone_and_in_a_batch_of_32_alike(name, targets):
     colorizer = inference.Colorizer.load(name)
     pictures = np.stack([picture(40, 40, seed=seed) for seed in range(32)])
     together = colorizer(pictures, **targets).astype(int)

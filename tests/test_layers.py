@@ -61,7 +61,7 @@ def test_instance_norm_has_mean_0_and_variance_1_in_each_channel_of_each_picture
     np.testing.assert_allclose(y, (x - mean) / np.sqrt(variance + 1e-5), atol=1e-5)
 
 
-def test_a_generator_with_instance_norm_colours_a_picture_the_same_in_training():
+def test_a_generator_with_instance_norm_colors_a_picture_the_same_in_training():
     model = networks.build_generator(32, width=2, norm="instance", init="normal", dropout=0.0)
     x = noise(2, 32, 32, 1)
     np.testing.assert_allclose(model(x, training=True), model(x, training=False), atol=1e-6)

@@ -82,7 +82,7 @@ def test_softened_l1_loss_by_hand():
     np.testing.assert_allclose(losses.l1_loss(fake, real, 0.5), [expected], rtol=1e-6)
 
 
-def test_of_several_colours_l1_prefers_the_median_and_softened_the_most_frequent():
+def test_of_several_colors_l1_prefers_the_median_and_softened_the_most_frequent():
     seen = tf.constant([0.3, 0.3, 0.3, -0.8, -0.4, 0.0, 0.1], shape=(7, 1, 1, 1))
     median, mode = (tf.fill((7, 1, 1, 1), value) for value in (0.1, 0.3))
 

@@ -191,7 +191,7 @@ def test_the_ciede2000_of_these_tests_and_of_skimage_are_the_published(lab1, lab
     ((255, 0, 0), (53.2408, 80.0925, 67.2032), (0, 0, 255), (32.2970, 79.1875, -107.8602)),
     ((255, 255, 255), (100, 0, 0), (0, 0, 255), (32.2970, 79.1875, -107.8602)),
 ])
-def test_delta_e_is_the_ciede2000_of_the_srgb_colours(rgb1, lab1, rgb2, lab2):
+def test_delta_e_is_the_ciede2000_of_the_srgb_colors(rgb1, lab1, rgb2, lab2):
     assert of(plain(rgb1), plain(rgb2), "delta_e")[0] == pytest.approx(
         ciede2000(lab1, lab2), abs=0.02)
 
@@ -212,8 +212,8 @@ def test_colorfulness_of_gray_is_zero():
 def test_colorfulness_by_hand():
     picture = plain((0, 0, 0))
     picture[:, ::2] = (255, 0, 0)  # rg is 0 or 255, yb 0 or 127.5
-    spread = centre = np.sqrt(127.5**2 + 63.75**2)
-    assert metrics.colorfulness(picture)[0] == pytest.approx(spread + 0.3 * centre)
+    spread = center = np.sqrt(127.5**2 + 63.75**2)
+    assert metrics.colorfulness(picture)[0] == pytest.approx(spread + 0.3 * center)
 
 
 def test_colorfulness_is_the_formula_of_the_paper():
@@ -226,10 +226,10 @@ def test_colorfulness_is_the_formula_of_the_paper():
 
 
 def test_colorfulness_ratio_compares_the_means():
-    colourful, pale = plain((255, 0, 0)), plain((255, 0, 0))
+    colorful, pale = plain((255, 0, 0)), plain((255, 0, 0))
     pale[:] = (155, 0, 0)
-    original = np.concatenate([colourful, colourful])
-    result = np.concatenate([colourful, pale])
+    original = np.concatenate([colorful, colorful])
+    result = np.concatenate([colorful, pale])
     summary = metrics.summarize(metrics.per_example(original, result))
-    # Plain pictures: 0.3 * |centre|, which is proportional to red.
+    # Plain pictures: 0.3 * |center|, which is proportional to red.
     assert summary["colorfulness_ratio"] == pytest.approx((255 + 155) / (2 * 255))

@@ -135,7 +135,7 @@ def test_discriminator_has_no_norm_on_its_first_layer():
     assert [layer.strides[0] for layer in of_kind(model, layers.Conv2D)] == [2, 2, 2, 1, 1]
 
 
-def test_discriminator_sees_lightness_and_colour():
+def test_discriminator_sees_lightness_and_color():
     model = networks.build_discriminator(16, width=4)
     l_scaled, ab = pictures(1, 16, 16), pictures(1, 16, 16, channels=2)
     base = model([l_scaled, ab]).numpy()
@@ -152,7 +152,7 @@ def test_generator_gives_back_the_size_it_takes(size):
     assert model(pictures(1, size, size)).shape == (1, size, size, 2)
 
 
-# -------------------------------------------------------------------------------------- behaviour
+# -------------------------------------------------------------------------------------- behavior
 
 def test_free_size_generator_equals_the_fixed_one_and_takes_other_sizes():
     fixed = as_if_trained(networks.build_generator(32, width=8))
@@ -175,14 +175,14 @@ def test_free_size_generator_takes_any_multiple_of_its_size_multiple(size):
 
 def test_a_shallow_generator_has_the_weights_of_a_small_pictures_and_takes_finer_sizes():
     small = as_if_trained(networks.build_generator(32, width=4))
-    shallow = networks.build_generator(128, width=4, halvings=4, fixed_size=False)
+    shallow = networks.build_generator(128, width=4, num_downsamples=4, fixed_size=False)
     shallow.set_weights(small.get_weights())
-    assert networks.size_multiple(128, halvings=4) == 16
+    assert networks.size_multiple(128, num_downsamples=4) == 16
     assert shallow(pictures(1, 128, 144)).shape == (1, 128, 144, 2)
     np.testing.assert_allclose(shallow(pictures()), small(pictures()), atol=1e-6)
 
 
-def test_an_untrained_generator_colours_nothing():
+def test_an_untrained_generator_colors_nothing():
     np.testing.assert_array_equal(networks.build_generator(32, width=4)(pictures()), 0)
 
 
@@ -268,14 +268,14 @@ def test_targets_scale_and_shift_every_feature_map_and_nothing_at_first():
     plain, modulated = maps([picture, wishes])
     expected = plain * (1 + gamma[:, None, None]) + beta[:, None, None]
     np.testing.assert_allclose(modulated, expected, rtol=1e-4, atol=1e-5)
-    colours = [np.asarray(model([picture, wish])) for wish in (wishes, 0 * wishes)]
-    assert np.abs(colours[0] - colours[1]).max() > 1e-3
+    colors = [np.asarray(model([picture, wish])) for wish in (wishes, 0 * wishes)]
+    assert np.abs(colors[0] - colors[1]).max() > 1e-3
 
 
 # ---------------------------------------------------------------------------------------- context
 
 def far_corner_moves(model, *condition):
-    """By how much the first pixel's colours change with the far corner of a picture of 96 px."""
+    """By how much the first pixel's colors change with the far corner of a picture of 96 px."""
     picture = pictures(1, 96, 96)
     other = picture.copy()
     other[:, 64:, 64:] = 0.9
@@ -296,7 +296,7 @@ def give_random_context(model, seed=4):
 def test_with_context_every_pixel_sees_the_whole_picture(condition_size):
     keras.utils.set_random_seed(0)
     condition = [np.zeros((1, condition_size), np.float32)] if condition_size else []
-    build = dict(width=4, halvings=2, condition_size=condition_size, fixed_size=False)
+    build = dict(width=4, num_downsamples=2, condition_size=condition_size, fixed_size=False)
     without = as_if_trained(networks.build_generator(32, **build))
     give_random_context(without)
     assert far_corner_moves(without, *condition) == 0.0
@@ -306,7 +306,7 @@ def test_with_context_every_pixel_sees_the_whole_picture(condition_size):
 
 
 def test_context_is_the_mean_over_the_deepest_map():
-    model = networks.build_generator(32, width=2, halvings=2, condition_size=3, global_context=True)
+    model = networks.build_generator(32, width=2, num_downsamples=2, condition_size=3, global_context=True)
     give_random_context(model)
     deepest, context = keras.Model(model.inputs, [
         model.get_layer("encoder_2_relu").output, model.get_layer("context").output])(
@@ -319,15 +319,15 @@ def test_context_is_the_mean_over_the_deepest_map():
     np.testing.assert_allclose(context, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_a_trained_conditional_generator_colours_the_same_when_it_is_given_context(tmp_path):
+def test_a_trained_conditional_generator_colors_the_same_when_it_is_given_context(tmp_path):
     before = as_if_trained(networks.build_generator(32, width=2, condition_size=3))
     checkpoints.save_weights(before, tmp_path / "weights.npz")
     after = networks.build_generator(32, width=2, condition_size=3, global_context=True)
     left = checkpoints.load_matching_weights(after, tmp_path / "weights.npz")
     assert left and all(name.startswith(("context", "colorfulness")) for name in left)
     inputs = [pictures(), np.float32([[0.5, -1.0, 2.0], [1.0, 0.3, -0.7]])]
-    colours, foretold = after(inputs)
-    np.testing.assert_array_equal(colours, before(inputs))
+    colors, foretold = after(inputs)
+    np.testing.assert_array_equal(colors, before(inputs))
     np.testing.assert_allclose(foretold, [[0.33], [0.33]], rtol=1e-5)
 
 

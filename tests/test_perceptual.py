@@ -32,7 +32,7 @@ def content_loss():
 
 
 def picture(seed, batch=2, size=32):
-    """Scaled L and ab of smooth colours within the gamut, and their RGB in [0, 1]."""
+    """Scaled L and ab of smooth colors within the gamut, and their RGB in [0, 1]."""
     rng = np.random.default_rng(seed)
     low = rng.uniform(0.1, 0.9, (batch, 4, 4, 3))
     rgb = np.stack([ndimage.zoom(part, (size / 4, size / 4, 1), order=1) for part in low])
@@ -77,7 +77,7 @@ def test_distance_of_the_first_layer_is_that_of_numpy():
 
 
 @pytest.mark.parametrize("lightness, ab", [(-1.0, 0.0), (1.0, 0.0), (0.0, 0.0), (0.0, 1.0)])
-def test_gradient_is_finite_for_black_white_gray_and_colours_outside_the_gamut(
+def test_gradient_is_finite_for_black_white_gray_and_colors_outside_the_gamut(
         content_loss, lightness, ab):
     l_real, ab_real, _ = picture(0)
     fake = tf.fill((2, 32, 32, 2), ab)

@@ -214,7 +214,7 @@ def test_colorize_names_what_failed_and_exits_1(workdir, tmp_path):
     (tmp_path / "bad.jpg").write_text("no picture")
     result = program("colorize.py", f"--workdir={workdir}", tmp_path, "--output", tmp_path / "out")
     assert result.returncode == 1
-    assert "bad.jpg" in result.stderr and "1 picture coloured" in result.stdout
+    assert "bad.jpg" in result.stderr and "1 picture colored" in result.stdout
     assert Image.open(tmp_path / "out" / "good.jpg").size == (30, 20)
 
 
@@ -241,17 +241,17 @@ def test_colorize_takes_a_shipped_model_and_the_built_in_photographs_if_nothing_
         colorize.main(["colorize.py"])
     export.export(workdir, tmp_path / "models" / "cifar10")
     assert colorize.main(["colorize.py"]) == 0
-    assert "5 pictures coloured by cifar10 into colorized, 0 failed" in capsys.readouterr().out
+    assert "5 pictures colored by cifar10 into colorized, 0 failed" in capsys.readouterr().out
     assert Image.open(tmp_path / "colorized" / "rocket.jpg").size == (640, 427)
     export.export(workdir, tmp_path / "models" / "photos")
     Image.new("L", (20, 10), 90).save(tmp_path / "own.png")
     assert colorize.main(["colorize.py", "own.png"]) == 0
-    assert "1 picture coloured by photos into colorized" in capsys.readouterr().out
+    assert "1 picture colored by photos into colorized" in capsys.readouterr().out
     assert Image.open(tmp_path / "colorized" / "own.png").size == (20, 10)
 
 
 @pytest.mark.slow
-def test_a_conditional_model_colours_to_targets_and_makes_contact_sheets(
+def test_a_conditional_model_colors_to_targets_and_makes_contact_sheets(
         tmp_path, one_replica):
     runs.run(config_lib.TrainConfig().replace(
         dataset="sample", width=2, batch_size=8, max_steps=1, eval_examples=4, grid_examples=2,
@@ -266,7 +266,7 @@ def test_a_conditional_model_colours_to_targets_and_makes_contact_sheets(
     result = program("evaluate.py", f"--workdir={tmp_path / 'run'}", "--examples=4",
                      "--calibration_examples=2")
     assert "written" in result.stdout
-    # Of 2 pictures the natural colours, 11 targets of 6 controls and 12 hues.
+    # Of 2 pictures the natural colors, 11 targets of 6 controls and 12 hues.
     assert re.search(r"calibrating: 100%.* 158/158 ", result.stderr)
     assert (tmp_path / "run" / "results" / "calibration.csv").exists()
     result = program(*flags, "--saturation=0.5,0,1", "--hue=0.1,0.6")

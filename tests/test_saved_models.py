@@ -57,12 +57,12 @@ def gray(seed=0):
     return np.random.default_rng(seed).integers(40, 210, (32, 40)).astype(np.uint8)
 
 
-def test_a_run_and_its_export_colour_alike_by_name_folder_and_file(workdir, model):
+def test_a_run_and_its_export_color_alike_by_name_folder_and_file(workdir, model):
     from_run = inference.Colorizer.load(workdir)(gray())
     assert np.ptp(from_run.astype(int), axis=-1).max() > 0
     for source in ("tiny", model, str(model), model / "weights.npz"):
-        coloured = inference.Colorizer.load(source)(gray())
-        assert np.abs(coloured.astype(int) - from_run).max() <= 2  # float16
+        colored = inference.Colorizer.load(source)(gray())
+        assert np.abs(colored.astype(int) - from_run).max() <= 2  # float16
 
 
 def guided_mean(lightness, x):
@@ -88,7 +88,7 @@ def untrained_run(folder, **settings):
         global_context=config.model.global_context)
     rng = np.random.default_rng(0)
     for variable in generator.weights:
-        if variable.path.startswith("ab"):  # zeros would colour nothing
+        if variable.path.startswith("ab"):  # zeros would color nothing
             variable.assign(rng.normal(0.0, 0.3, variable.shape))
     (folder / "checkpoints").mkdir()
     (folder / "config.json").write_text(config.to_json())
@@ -113,8 +113,8 @@ def test_a_conditional_model_obeys_as_much_when_it_is_exported(conditional, tmp_
     assert "hue" in (tmp_path / "model" / "README.md").read_text()
 
 
-def test_natural_colours_are_finished_and_those_that_were_asked_for_are_not(conditional, tmp_path):
-    natural = saved_models.NaturalColours(chroma_noise=60.0, chroma_gain=2.0)
+def test_natural_colors_are_finished_and_those_that_were_asked_for_are_not(conditional, tmp_path):
+    natural = saved_models.NaturalColors(chroma_noise=60.0, chroma_gain=2.0)
     export.export(conditional, tmp_path, natural=natural)
     plain, finished = (inference.Colorizer.load(path) for path in (conditional, tmp_path))
     picture = np.clip(gray()[:, :32], 100, 150)  # where the gamut is wide
@@ -133,29 +133,29 @@ def test_natural_colours_are_finished_and_those_that_were_asked_for_are_not(cond
     assert np.abs(after.astype(int) - finished(picture[:, ::-1])[:, ::-1]).max() <= 1
     asked = [colorizer(picture, saturation=0.5).astype(int) for colorizer in (plain, finished)]
     assert np.abs(asked[0] - asked[1]).max() <= 2
-    again = inference.Colorizer.load(tmp_path, saved_models.NaturalColours())
+    again = inference.Colorizer.load(tmp_path, saved_models.NaturalColors())
     assert np.abs(again(picture).astype(int) - before).max() <= 2
     alone = finished.colorize_rgb8(np.repeat(picture[None, ..., None], 3, -1), finished=False)
     assert np.abs(alone[0].astype(int) - before).max() <= 2
 
 
 @pytest.mark.parametrize("name, radius", [("cifar10", 1), ("photos", 6)])
-def test_windows_in_which_colours_are_judged_grow_with_the_trained_side(name, radius, monkeypatch):
+def test_windows_in_which_colors_are_judged_grow_with_the_trained_side(name, radius, monkeypatch):
     used, guided = [], upsampling.guided_mean
     monkeypatch.setattr(upsampling, "guided_mean", lambda l_scaled, x, radius: (
         used.append(radius), guided(l_scaled, x, radius))[1])
     colorizer = inference.Colorizer.load(name)
     colorizer(gray())
     assert used == [radius]
-    colorizer.natural = saved_models.NaturalColours()
+    colorizer.natural = saved_models.NaturalColors()
     colorizer(gray())
     assert used == [radius]  # with no noise nothing is judged
 
 
-def test_what_is_foretold_to_be_colourful_is_painted_so(tmp_path):
+def test_what_is_foretold_to_be_colorful_is_painted_so(tmp_path):
     run = untrained_run(tmp_path, conditional=True, global_context=True)
     plain, powered = (
-        inference.Colorizer.load(run, saved_models.NaturalColours(colorfulness_power=power))
+        inference.Colorizer.load(run, saved_models.NaturalColors(colorfulness_power=power))
         for power in (0.0, 2.0))
     head = plain.generator.get_layer("colorfulness")
     powered.generator.get_layer("colorfulness").kernel.assign(
@@ -165,21 +165,21 @@ def test_what_is_foretold_to_be_colourful_is_painted_so(tmp_path):
     before, after = plain(foretold), powered(foretold)
     l_scaled = inference._lightness(np.repeat(foretold[..., None], 3, -1) / np.float32(255))
     unasked = np.zeros((2, conditioning.condition_size(powered.obeyed)), np.float32)
-    colourfulness = np.asarray(powered.generator([np.asarray(l_scaled), unasked])[1])[:, 0]
-    assert colourfulness.max() > 1.2 * colourfulness.min()
-    for one, other, factor in zip(before, after, (colourfulness / 0.33) ** 2):
+    colorfulness = np.asarray(powered.generator([np.asarray(l_scaled), unasked])[1])[:, 0]
+    assert colorfulness.max() > 1.2 * colorfulness.min()
+    for one, other, factor in zip(before, after, (colorfulness / 0.33) ** 2):
         inside = np.all((one > 0) & (one < 255) & (other > 0) & (other < 255), axis=-1)
         chroma, found = (np.linalg.norm(skcolor.rgb2lab(rgb)[inside][:, 1:], axis=-1)
                          for rgb in (one, other))
         np.testing.assert_allclose(found, factor * chroma, atol=2.0)
-    powered.natural = saved_models.NaturalColours(chroma_noise=20.0, colorfulness_power=2.0)
+    powered.natural = saved_models.NaturalColors(chroma_noise=20.0, colorfulness_power=2.0)
     mirrored = powered(foretold[:, :, ::-1])[:, :, ::-1].astype(int)
     assert np.abs(powered(foretold) - mirrored).max() <= 1  # what is foretold is a mean, too
 
 
 @pytest.mark.parametrize("refused", ["load", "export", "colorize"])
 def test_a_model_that_foretells_nothing_has_no_power_of_it(conditional, tmp_path, refused):
-    natural = saved_models.NaturalColours(colorfulness_power=1.5)
+    natural = saved_models.NaturalColors(colorfulness_power=1.5)
     with pytest.raises(UserError, match="global_context.*colorfulness_power=1.5"):
         {"load": lambda: inference.Colorizer.load(conditional, natural),
          "export": lambda: export.export(conditional, tmp_path / "model", natural=natural),
@@ -187,9 +187,9 @@ def test_a_model_that_foretells_nothing_has_no_power_of_it(conditional, tmp_path
              ["", f"--model={conditional}", "--colorfulness_power=1.5"])}[refused]()
 
 
-def test_a_model_with_fixed_targets_has_no_natural_colours_to_finish(tmp_path):
+def test_a_model_with_fixed_targets_has_no_natural_colors_to_finish(tmp_path):
     run = untrained_run(tmp_path, desired_hue=0.5)
-    vivid = saved_models.NaturalColours(chroma_gain=2.0)
+    vivid = saved_models.NaturalColors(chroma_gain=2.0)
     for refused in (lambda: export.export(run, tmp_path / "model", natural=vivid),
                     lambda: inference.Colorizer.load(run, vivid),
                     lambda: colorize.main(["", f"--model={run}", "--chroma_gain=2"])):

@@ -10,7 +10,7 @@ import tensorflow as tf
 from colorizer.color import controls
 from colorizer.color import statistics
 from tests.references import (
-    BY_NAME, PER_PIXEL, REFERENCES, circular, lab_of, named, of_one_colour, random_pictures,
+    BY_NAME, PER_PIXEL, REFERENCES, circular, lab_of, named, of_one_color, random_pictures,
     smooth_pictures
 )
 
@@ -25,8 +25,8 @@ def measured(name, rgb):
     return getattr(statistics, name)(tf.constant(rgb, tf.float32)).numpy()
 
 
-def pictures_of_one_colour():
-    return np.concatenate([of_one_colour(rgb) for rgb in SPECIAL.values()])
+def pictures_of_one_color():
+    return np.concatenate([of_one_color(rgb) for rgb in SPECIAL.values()])
 
 
 # -------------------------------------------------------------------------------------- statistics
@@ -51,9 +51,9 @@ def test_statistic_agrees_with_its_definition(name, make):
 
 
 @pytest.mark.parametrize("name", REFERENCES)
-def test_statistic_of_one_colour_agrees_with_its_definition(name):
-    result, expected = measured(name, pictures_of_one_colour()), REFERENCES[name](
-        pictures_of_one_colour())
+def test_statistic_of_one_color_agrees_with_its_definition(name):
+    result, expected = measured(name, pictures_of_one_color()), REFERENCES[name](
+        pictures_of_one_color())
     np.testing.assert_allclose(
         circular(result, expected) if "hue" in name else result - expected, 0, atol=5e-5)
 
@@ -67,7 +67,7 @@ def gradient(name, rgb):
 
 
 def central_differences(name, rgb, step=1e-6):
-    """Of the float64 definition, one picture: all neighbours in one batch."""
+    """Of the float64 definition, one picture: all neighbors in one batch."""
     shifts = step * np.eye(rgb.size).reshape(-1, *rgb.shape[1:])
     change = REFERENCES[name](rgb + shifts) - REFERENCES[name](rgb - shifts)
     change = (change + 0.5) % 1 - 0.5 if name == "hue" else change
@@ -87,16 +87,16 @@ def test_gradient_of_statistic_is_that_of_its_definition(name, rgb):
 
 @pytest.mark.parametrize("name", REFERENCES)
 def test_gradient_of_statistic_is_finite(name):
-    half_gray, complementary, almost_gray = (pictures_of_one_colour() for _ in range(3))
+    half_gray, complementary, almost_gray = (pictures_of_one_color() for _ in range(3))
     half_gray[:, :2] = 0.5
     complementary[:, :2] = 1 - complementary[:, :2]  # no mean hue
     almost_gray = 0.5 + 1e-6 * almost_gray
-    for rgb in (pictures_of_one_colour(), half_gray, complementary, almost_gray):
+    for rgb in (pictures_of_one_color(), half_gray, complementary, almost_gray):
         assert np.isfinite(gradient(name, rgb)).all()
 
 
 def test_gray_pixels_have_no_weight_in_hue_and_count_as_red_in_linear_hue():
-    picture = of_one_colour((0.2, 0.2, 0.6))  # hue 2/3
+    picture = of_one_color((0.2, 0.2, 0.6))  # hue 2/3
     picture[:, :2] = 0.5
     np.testing.assert_allclose(measured("hue", picture), 2 / 3, atol=1e-6)
     np.testing.assert_allclose(measured("linear_hue", picture), 1 / 3, atol=1e-6)
@@ -131,8 +131,8 @@ def test_distance_in_hue_is_at_most_a_half():
 # ------------------------------------------------------------------------------------------- reach
 
 @functools.lru_cache(maxsize=None)
-def colours_of_lightness(l_star):
-    """All in-gamut colours on a grid of ab, from a float64 inverse of CIE Lab: ([n, 3] RGB)."""
+def colors_of_lightness(l_star):
+    """All in-gamut colors on a grid of ab, from a float64 inverse of CIE Lab: ([n, 3] RGB)."""
     step = 1.0 if 20 <= l_star <= 80 else 0.5
     a, b = np.meshgrid(*[np.arange(-110, 110 + step / 2, step)] * 2)
     lab = np.stack([np.full_like(a, l_star), a, b], axis=-1).reshape(-1, 3)
@@ -152,7 +152,7 @@ def reached(control, *l_stars):
 
 
 def searched(control, l_star):
-    values = REFERENCES[control.name](colours_of_lightness(l_star)[:, None, None])
+    values = REFERENCES[control.name](colors_of_lightness(l_star)[:, None, None])
     return np.array([values.min(), values.max()])
 
 
@@ -173,7 +173,7 @@ def test_reach_of_a_picture_is_the_mean_of_its_pixels(control):
     ("saturation", 0), ("saturation", 100), ("red", 0), ("blue", 0), ("blue", 100),
     ("warmth", 0), ("warmth", 100)])
 def test_black_and_white_reach_nothing_but_themselves(name, l_star):
-    gray = REFERENCES[name](of_one_colour([l_star / 100] * 3))[0]
+    gray = REFERENCES[name](of_one_color([l_star / 100] * 3))[0]
     np.testing.assert_allclose(reached(BY_NAME[name], l_star), gray, atol=0.01)
 
 

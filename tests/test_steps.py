@@ -17,7 +17,7 @@ def tiny_config(**changes):
 
 
 def pictures(seed=0, batch=8, size=16):
-    # Smooth colour ramps with noise: like photographs, neither gray nor saturated.
+    # Smooth color ramps with noise: like photographs, neither gray nor saturated.
     rng = np.random.default_rng(seed)
     low = rng.integers(0, 256, (batch, 4, 4, 3)).astype(np.float32)
     smooth = tf.image.resize(low, (size, size)).numpy()
@@ -121,7 +121,7 @@ def test_the_first_l1_is_that_of_gray_pictures_softened_if_asked(one_replica, so
 @pytest.mark.parametrize("share, softened", [(1.0, True), (0.0, False)])
 def test_pictures_with_targets_are_compared_by_l1_never_softened(one_replica, share, softened):
     _, values = run(tiny_config(
-        conditional=True, unconditional_share=share, l1_target="original", l1_softening=0.03,
+        conditional=True, condition_dropout=share, l1_target="original", l1_softening=0.03,
         adversarial_weight=0.0), one_replica)
     off = np.abs(skcolor.rgb2lab(pictures())[..., 1:]) / 110.0
     expected = 0.03 * np.log1p(off / 0.03) if softened else off
@@ -132,7 +132,7 @@ def test_pictures_with_targets_are_compared_by_l1_never_softened(one_replica, sh
 def test_the_first_pictures_miss_their_originals_colorfulness_by_all_of_it(
         one_replica, conditional):
     config = tiny_config(
-        conditional=conditional, unconditional_share=1.0, original_colorfulness_weight=3.0,
+        conditional=conditional, condition_dropout=1.0, original_colorfulness_weight=3.0,
         adversarial_weight=0.0)
     _, values = run(config, one_replica)
     inner = pictures()[:, 2:-2, 2:-2]  # without the outer eighth
@@ -263,7 +263,7 @@ def examples_of(strategy, rgb, **settings):
 
 def test_without_targets_a_conditional_model_sees_the_originals(one_replica):
     rgb = pictures()
-    result = examples_of(one_replica, rgb, unconditional_share=1.0)
+    result = examples_of(one_replica, rgb, condition_dropout=1.0)
     np.testing.assert_allclose(
         result.ab_real * 110.0, skcolor.rgb2lab(rgb)[..., 1:], atol=0.05)
     np.testing.assert_array_equal(result.condition, 0.0)
@@ -273,7 +273,7 @@ def test_without_targets_a_conditional_model_sees_the_originals(one_replica):
 def test_the_real_pictures_are_at_the_targets_and_l1_compares_with_what_was_chosen(
         one_replica, l1_target):
     rgb = pictures()
-    result = examples_of(one_replica, rgb, unconditional_share=0.0, controls="saturation",
+    result = examples_of(one_replica, rgb, condition_dropout=0.0, controls="saturation",
                          l1_target=l1_target)
     lab = np.concatenate([50 * (result.l_scaled + 1), 110 * result.ab_real], axis=-1)
     saturation = skcolor.rgb2hsv(skcolor.lab2rgb(lab))[..., 1].mean((1, 2))

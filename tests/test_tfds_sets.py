@@ -10,7 +10,7 @@ from colorizer.data import load as data
 from colorizer.data import pipeline as sources
 from colorizer.data import tfds as tfds_sets
 from colorizer.data.dataset import DatasetError
-from tests.colours import SHARED, identities, same, take
+from tests.colors import SHARED, identities, same, take
 
 
 @pytest.mark.parametrize("array_bytes", [0, 2**30])
@@ -99,8 +99,8 @@ def test_a_set_that_cannot_be_downloaded_is_refused_with_the_ways_on(tmp_path, m
     assert str(tmp_path) in str(caught.value) and "--dataset=sample" in str(caught.value)
 
 
-def test_a_set_without_colour_pictures_is_refused(tfds_dir):
-    with pytest.raises(DatasetError, match="no 8-bit colour `image` feature but .'number'"):
+def test_a_set_without_color_pictures_is_refused(tfds_dir):
+    with pytest.raises(DatasetError, match="no 8-bit color `image` feature but .'number'"):
         data.load_dataset("tiny_numbers", data_dir=tfds_dir)
 
 

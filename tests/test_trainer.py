@@ -100,7 +100,7 @@ def test_training_begins_with_the_weights_of_another_run(run, tmp_path, capsys):
 
 def test_what_another_run_cannot_give_begins_afresh_and_is_named(run, tmp_path, capsys):
     run(config(tmp_path / "first", max_steps=1))
-    run(config(tmp_path / "second", max_steps=1, halvings=3,
+    run(config(tmp_path / "second", max_steps=1, num_downsamples=3,
                init_from=str(tmp_path / "first")))
     assert "but for 6 layers: " in capsys.readouterr().out
 

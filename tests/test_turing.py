@@ -214,9 +214,9 @@ def test_the_file_holds_the_figure_and_every_trial(tmp_path):
 
 
 @pytest.mark.parametrize("fooled, figure, meaning", [
-    (39, "39.0 % (95 % Wilson interval 30.0 to 48.8 %)", "the colours can be told"),
+    (39, "39.0 % (95 % Wilson interval 30.0 to 48.8 %)", "the colors can be told"),
     (41, "41.0 % (95 % Wilson interval 31.9 to 50.8 %)", "these trials do not tell")])
-def test_colours_count_as_told_apart_where_the_interval_lies_below_confusion(
+def test_colors_count_as_told_apart_where_the_interval_lies_below_confusion(
         fooled, figure, meaning):
     trials = [turing.Trial(i, turing.LEFT, turing.RIGHT if i < fooled else turing.LEFT, 1.0)
               for i in range(100)]

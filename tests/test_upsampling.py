@@ -111,7 +111,7 @@ def test_an_ab_edge_on_an_edge_of_lightness_stays_sharp():
 
 
 @pytest.mark.parametrize("name", data.SAMPLE_FILES)
-def test_enlarged_colours_of_photographs_are_nearer_than_bilinear_ones(name):
+def test_enlarged_colors_of_photographs_are_nearer_than_bilinear_ones(name):
     """True ab at 64 px on the short side; both ways back are compared by CIEDE2000."""
     rgb = Image.open(pathlib.Path(skimage.__file__).parent / "data" / name).convert("RGB")
     lab = skcolor.rgb2lab(np.asarray(rgb.reduce(2))).astype(np.float32)[None]

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow_datasets as tfds
 
-from tests.colours import COLOURS, picture
+from tests.colors import COLORS, picture
 
 
 class TinyPhotos(tfds.core.GeneratorBasedBuilder):
@@ -23,14 +23,14 @@ class TinyPhotos(tfds.core.GeneratorBasedBuilder):
             "label": tfds.features.ClassLabel(num_classes=3)}))
 
     def _split_generators(self, dl_manager):
-        splits = {"train": self._generate_examples(COLOURS[:50], 5)}
+        splits = {"train": self._generate_examples(COLORS[:50], 5)}
         if self.builder_config.name == "validated":
-            splits["validation"] = self._generate_examples(COLOURS[50:], 1)
+            splits["validation"] = self._generate_examples(COLORS[50:], 1)
         return splits
 
-    def _generate_examples(self, colours, gray):
-        for number, colour in enumerate([*colours, *[(99, 99, 99)] * gray]):
-            yield number, {"image": picture(colour, 16 + number % 9, 18), "label": number % 3}
+    def _generate_examples(self, colors, gray):
+        for number, color in enumerate([*colors, *[(99, 99, 99)] * gray]):
+            yield number, {"image": picture(color, 16 + number % 9, 18), "label": number % 3}
 
 
 class TinyNumbers(tfds.core.GeneratorBasedBuilder):

@@ -1,4 +1,4 @@
-"""What a user may ask of the colours: one table entry a control (no TensorFlow here).
+"""What a user may ask of the colors: one table entry a control (no TensorFlow here).
 
 The flags (`--desired_hue`, `--hue_weight`, `colorize.py --hue`), the losses, the control vector of
 a conditional model and the calibration are all derived from `CONTROLS`. The statistic of an entry
@@ -60,7 +60,7 @@ CONTROLS: tuple[Control, ...] = (
     Control("red", "mean of the red channel", _towards(40.0)),
     Control("green", "mean of the green channel", _towards(150.0)),
     Control("blue", "mean of the blue channel", _towards(306.0)),
-    Control("colorfulness", "colourfulness after Hasler and Suesstrunk, of 100: 0 gray, 0.33 "
+    Control("colorfulness", "colorfulness after Hasler and Suesstrunk, of 100: 0 gray, 0.33 "
             "moderate, 0.82 high", VIVID, per_pixel=False),
     Control("warmth", "mean b*, -50 to 50: 0 blue, 0.5 neutral, 1 yellow", _towards(90.0)),
 )
@@ -142,15 +142,15 @@ def check(
         raise ControlError(
             f"this model {f'was trained for {trained} alone' if trained else 'knows no targets'}: "
             "train one with --conditional, whose generator sees them, to choose them when it "
-            f"colours. Received: {', '.join(asked)}")
+            f"colors. Received: {', '.join(asked)}")
 
 
 def contradiction(targets: Mapping[str, float | None]) -> str | None:
     """Says what cannot be had together, if anything: a gray picture has no hue."""
     gray = [name for name in ("saturation", "colorfulness") if targets.get(name) == 0.0]
-    coloured = targets.get("hue") is not None or bool(targets.get("saturation")) or bool(
+    colored = targets.get("hue") is not None or bool(targets.get("saturation")) or bool(
         targets.get("colorfulness"))
-    if not gray or not coloured:
+    if not gray or not colored:
         return None
     listed = ", ".join(f"{name}={value:g}" for name, value in targets.items() if value is not None)
     return f"{gray[0]}=0 makes a gray picture, which contradicts the other targets: {listed}"

@@ -32,7 +32,7 @@ L_HALF_RANGE = 50.0  # L* in [0, 100] -> [-1, 1]
 AB_RANGE = 110.0  # a*, b* in [-110, 110] -> [-1, 1]; sRGB reaches -108 ... 98
 
 GAMUT_BISECTIONS = 12  # chroma to 1 / 4096 before the Newton step
-GAMUT_TOLERANCE = 1e-5  # in linear RGB, so that 8-bit colours count as inside
+GAMUT_TOLERANCE = 1e-5  # in linear RGB, so that 8-bit colors count as inside
 NEWTON_STEP = 1e-3
 EPSILON = 1e-6
 LUMA_WEIGHTS = (0.299, 0.587, 0.114)  # ITU-R BT.601-7, section 2.5.1
@@ -79,7 +79,7 @@ def rgb_to_lab(rgb):
 def lab_to_rgb(lab):
     """CIE L*a*b* to sRGB, each channel clipped to [0, 1].
 
-    Colours outside the gamut change lightness and hue by the clipping: call `to_gamut` first
+    Colors outside the gamut change lightness and hue by the clipping: call `to_gamut` first
     where that matters.
 
     Args:
@@ -100,9 +100,9 @@ def lab_to_linear(lab):
 
 
 def to_gamut(lab):
-    """Reduces chroma until the colour lies in the sRGB gamut; L* and hue angle stay.
+    """Reduces chroma until the color lies in the sRGB gamut; L* and hue angle stay.
 
-    Colours inside come back as they are. Outside, the factor on (a*, b*) is found by bisection
+    Colors inside come back as they are. Outside, the factor on (a*, b*) is found by bisection
     and polished by one Newton step, which also makes the gradient exact (implicit function
     theorem): moving outwards changes nothing, moving along the hue follows the gamut's edge.
 
@@ -117,13 +117,13 @@ def to_gamut(lab):
 
 
 def gamut_scale(lab):
-    """The largest factor in [0, 1] on (a*, b*) that keeps a colour inside the sRGB gamut.
+    """The largest factor in [0, 1] on (a*, b*) that keeps a color inside the sRGB gamut.
 
     Args:
         lab: float [..., 3]: L* in [0, 100], a*, b*.
 
     Returns:
-        float [...] in [0, 1]: 1 where the colour is inside already.
+        float [...] in [0, 1]: 1 where the color is inside already.
     """
     l_star, a, b = (ops.stop_gradient(lab[..., i]) for i in range(3))
     low, high = ops.zeros_like(l_star), ops.ones_like(l_star)
@@ -142,26 +142,26 @@ def gamut_scale(lab):
     return ops.where(inside, ops.ones_like(newton), ops.clip(newton, 0.0, 1.0))
 
 
-def split_scaled(lab):
+def lab_to_scaled(lab):
     """Lab to the model's tensors: `l_scaled` [..., 1] = L/50 - 1 and `ab_scaled` [..., 2] = ab/110.
 
     Args:
         lab: float [..., 3]: L* in [0, 100], a*, b*.
 
     Returns:
-        (l_scaled, ab_scaled), both in [-1, 1] for colours of the gamut.
+        (l_scaled, ab_scaled), both in [-1, 1] for colors of the gamut.
     """
     return lab[..., :1] / L_HALF_RANGE - 1.0, lab[..., 1:] / AB_RANGE
 
 
-def join_scaled(l_scaled, ab_scaled):
-    """The inverse of `split_scaled`: float [..., 1] and [..., 2] in [-1, 1] to Lab [..., 3]."""
+def scaled_to_lab(l_scaled, ab_scaled):
+    """The inverse of `lab_to_scaled`: float [..., 1] and [..., 2] in [-1, 1] to Lab [..., 3]."""
     return ops.concatenate([(l_scaled + 1.0) * L_HALF_RANGE, ab_scaled * AB_RANGE], axis=-1)
 
 
 def rgb_to_l_scaled(rgb):
     """sRGB float [..., 3] in [0, 1] to the generator's input: float [..., 1] in [-1, 1]."""
-    return split_scaled(rgb_to_lab(rgb))[0]
+    return lab_to_scaled(rgb_to_lab(rgb))[0]
 
 
 def rgb_to_luma_scaled(rgb):
@@ -181,7 +181,7 @@ def chroma(ab):
 
 
 def shrink_chroma(ab, signal, noise: float, gain: float, order: float = 2.0):
-    """Shrinks colours towards gray where the signal is small, stretches others; the hue stays.
+    """Shrinks colors towards gray where the signal is small, stretches others; the hue stays.
 
     A network that is not sure paints a little of what might be there, a tint over what is gray in
     most pictures; the chroma of its guesses says how sure it is.
@@ -206,7 +206,7 @@ def shrink_chroma(ab, signal, noise: float, gain: float, order: float = 2.0):
     return ab * (gain / (1.0 + (noise / ops.maximum(signal, 1e-6)) ** order))
 
 
-def scaled_lab_to_rgb8(l_scaled, ab_scaled):
+def scaled_to_rgb8(l_scaled, ab_scaled):
     """The model's tensors to the 8-bit picture that users get.
 
     Args:
@@ -214,9 +214,9 @@ def scaled_lab_to_rgb8(l_scaled, ab_scaled):
         ab_scaled: float [..., 2] in [-1, 1].
 
     Returns:
-        uint8 [..., 3], sRGB; colours outside the gamut are mapped into it at their L* and hue.
+        uint8 [..., 3], sRGB; colors outside the gamut are mapped into it at their L* and hue.
     """
-    rgb = lab_to_rgb(to_gamut(join_scaled(l_scaled, ab_scaled)))
+    rgb = lab_to_rgb(to_gamut(scaled_to_lab(l_scaled, ab_scaled)))
     return ops.cast(ops.round(rgb * 255.0), "uint8")
 
 

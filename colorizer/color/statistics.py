@@ -1,6 +1,6 @@
-"""Colour statistics of pictures, and how far they can reach.
+"""Color statistics of pictures, and how far they can reach.
 
-Statistics are measured on RGB in [0, 1] of colours inside the gamut (`color.to_gamut`): a colour
+Statistics are measured on RGB in [0, 1] of colors inside the gamut (`color.to_gamut`): a color
 outside counts as what the user will see, not as what clipping would make of it. Each is a function
 float [batch, h, w, 3] -> float [batch] with finite gradients everywhere, gray pictures included.
 """
@@ -16,12 +16,12 @@ import numpy as np
 from colorizer.color import lab as color
 from colorizer.color import controls
 
-COLORFULNESS_RANGE = 100.0  # Hasler and Suesstrunk: 109 is "extremely colourful"
+COLORFULNESS_RANGE = 100.0  # Hasler and Suesstrunk: 109 is "extremely colorful"
 WARMTH_RANGE = 50.0  # mean b* of -50 ... 50 -> 0 ... 1
 L_BINS = 4  # per unit of L*, in the tables of reach
 GRAY_CHROMA = 1e-4  # of [0, 1]: below it there is no hue (the white points of sRGB and Lab differ)
 EPSILON = 1e-6
-L_MARGIN = 0.01  # the 8-bit colours next to black and white are 0.02 away
+L_MARGIN = 0.01  # the 8-bit colors next to black and white are 0.02 away
 
 
 def measure(control: controls.Control, rgb):
@@ -80,16 +80,16 @@ def blue(rgb):
 
 
 def colorfulness(rgb):
-    """Colourfulness M3, divided by 100; float [batch]: 0 gray, 0.33 moderate, 0.82 high.
+    """Colorfulness M3, divided by 100; float [batch]: 0 gray, 0.33 moderate, 0.82 high.
 
-    Source: Hasler and Suesstrunk, Measuring colourfulness in natural images, SPIE 2003, section 5.
+    Source: Hasler and Suesstrunk, Measuring colorfulness in natural images, SPIE 2003, section 5.
     """
     scaled = rgb * (255.0 / COLORFULNESS_RANGE)
     red_green = scaled[..., 0] - scaled[..., 1]
     yellow_blue = 0.5 * (scaled[..., 0] + scaled[..., 1]) - scaled[..., 2]
     spread = _root(_variance(red_green) + _variance(yellow_blue))
-    centre = _root(ops.square(_pixel_mean(red_green)) + ops.square(_pixel_mean(yellow_blue)))
-    return spread + 0.3 * centre
+    center = _root(ops.square(_pixel_mean(red_green)) + ops.square(_pixel_mean(yellow_blue)))
+    return spread + 0.3 * center
 
 
 def warmth(rgb):

@@ -1,4 +1,4 @@
-"""Edits that move the colours of pictures to a target, at their own lightness.
+"""Edits that move the colors of pictures to a target, at their own lightness.
 
 `apply_edit` makes the pictures that a conditional model learns from, and its last correction.
 `apply_plain_edit`, the textbook edit of ab, is there to compare with.
@@ -22,15 +22,15 @@ TINT = 0.004  # of linear RGB: pixels nearer to gray take the picture's own domi
 TINT_SOFT = 1e-3  # of linear RGB: a weaker mean tint is noise, and is not blown up to TINT
 FOLD_SHARE = 0.03  # of linear RGB: what the lowest channel counts as above itself
 CHROMA_OCTAVES = 14.0  # of gain on chroma at vividness 1: all but exact grays reach the gamut
-LEAST_CHROMA, LARGEST_CHROMA = 0.05, 150.0  # below any that is not gray in 8 bits; above any at all
+MIN_CHROMA, MAX_CHROMA = 0.05, 150.0  # below any that is not gray in 8 bits; above any at all
 BISECTIONS = 14
 HUE_TURNS, HUE_CORRECTIONS = 12, 12
-LARGEST_AMOUNT = 2.0  # of an edit that `retarget` tries
+MAX_AMOUNT = 2.0  # of an edit that `retarget` tries
 EPSILON = 1e-6
 
 
 def apply_edit(lab, edit):
-    """Turns, shifts and vivifies the colours of real pictures at their own lightness.
+    """Turns, shifts and vivifies the colors of real pictures at their own lightness.
 
     Vividness works on the relative saturation r of a pixel, 1 - min / Y in linear RGB, along the
     line through the gray of its luminance Y: r becomes r * (1 + v) for v < 0, gray at -1, and
@@ -45,7 +45,7 @@ def apply_edit(lab, edit):
             is clipped to [-1, 1].
 
     Returns:
-        float [batch, h, w, 3], RGB in [0, 1] of the same L*, and exactly the input's colours for
+        float [batch, h, w, 3], RGB in [0, 1] of the same L*, and exactly the input's colors for
         an edit of zeros.
     """
     turn, shift_a, shift_b, vivid = _split(edit)
@@ -81,8 +81,8 @@ def apply_plain_edit(lab, edit):
     turn, shift_a, shift_b, vivid = _split(edit)
     gain = ops.where(vivid < 0.0, 1.0 + vivid, 2.0 ** (CHROMA_OCTAVES * vivid))
     chroma = ops.sqrt(ops.sum(ops.square(lab[..., 1:]), axis=-1, keepdims=True))
-    gain = ops.where(chroma < LEAST_CHROMA, ops.minimum(gain, 1.0),
-                     ops.minimum(gain, LARGEST_CHROMA / ops.maximum(chroma, LEAST_CHROMA)))
+    gain = ops.where(chroma < MIN_CHROMA, ops.minimum(gain, 1.0),
+                     ops.minimum(gain, MAX_CHROMA / ops.maximum(chroma, MIN_CHROMA)))
     scaled = ops.concatenate([lab[..., :1], gain * lab[..., 1:]], axis=-1)
     return color.lab_to_rgb(color.to_gamut(_turn_and_shift(scaled, turn, shift_a, shift_b)))
 
@@ -104,7 +104,7 @@ def _fold_excess(linear):
     """Hands what a channel has above 1 to the others, at constant luminance.
 
     The middle channel takes most, so that the lowest stays low; the nearer the two, the more equal
-    their shares, so that a colour next to pure red does not fall to orange or magenta by its noise.
+    their shares, so that a color next to pure red does not fall to orange or magenta by its noise.
     """
     for _ in range(2):  # at most two channels can exceed
         excess = ops.sum(ops.maximum(linear - 1.0, 0.0) * LUMINANCE, axis=-1, keepdims=True)
@@ -154,7 +154,7 @@ def _bisect(missing, start):
         return ops.where(short, middle, low), ops.where(short, high, middle)
 
     low, high = ops.fori_loop(
-        0, BISECTIONS, halve, (start - LARGEST_AMOUNT, start + LARGEST_AMOUNT))
+        0, BISECTIONS, halve, (start - MAX_AMOUNT, start + MAX_AMOUNT))
     return 0.5 * (low + high)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from colorizer.errors import UserError
 
 FULL_SCALE = {"uint8": 255.0, "uint16": 65535.0, "float16": 1.0, "float32": 1.0, "float64": 1.0}
-LARGEST_CHANNELS = 4
+MAX_CHANNELS = 4
 
 
 class PictureError(UserError):
@@ -36,7 +36,7 @@ def as_batch(array: np.ndarray) -> tuple[np.ndarray, bool]:
     if array.dtype.name not in FULL_SCALE:
         raise PictureError(
             f"a picture's values must be uint8, uint16 or float in [0, 1]. {received}")
-    has_channels = array.ndim == 4 or (array.ndim == 3 and array.shape[-1] <= LARGEST_CHANNELS)
+    has_channels = array.ndim == 4 or (array.ndim == 3 and array.shape[-1] <= MAX_CHANNELS)
     channels = array.shape[-1] if has_channels else 1
     if array.ndim not in (2, 3, 4) or channels not in (1, 3) or not array.size:
         raise PictureError(

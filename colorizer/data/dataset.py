@@ -38,7 +38,7 @@ class Dataset:
         image_size: Side S of the pictures in pixels.
         train: The training pictures.
         test: The test pictures.
-        gray_left_out: Number of pictures without colour that are in neither split.
+        gray_left_out: Number of pictures without color that are in neither split.
         unreadable: (path, reason) of each picture file that cannot be read.
         scan: What was found out about the pictures by looking at each.
         fingerprint: SHA-256 of the training pictures, or of their names: others are other data.

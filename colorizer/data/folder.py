@@ -21,7 +21,7 @@ TEST_FOLDERS = ("test", "val", "validation")
 def load_folder(
     name: str, folder: Path, image_size: int, test_split: float, scan: Scan
 ) -> Dataset:
-    """Splits the colour pictures in a folder.
+    """Splits the color pictures in a folder.
 
     Args:
         name: The folder as the user gave it.
@@ -32,7 +32,7 @@ def load_folder(
         scan: What an earlier run found out about the pictures.
 
     Raises:
-        DatasetError: The folder cannot be read, or has too few colour pictures.
+        DatasetError: The folder cannot be read, or has too few color pictures.
     """
     parts = [folder / part for part in TEST_FOLDERS if (folder / part).is_dir()][:1]
     if parts and (folder / "train").is_dir():
@@ -46,10 +46,10 @@ def load_folder(
             f"`dataset` must be a folder that can be read. Received: {error}") from error
     relative = {path.relative_to(folder).as_posix(): path for path in paths}
     verdicts = _judge(relative, scan)
-    usable = [path for path, verdict in verdicts.items() if verdict == "colour"]
+    usable = [path for path, verdict in verdicts.items() if verdict == "color"]
     gray = sum(verdict == "gray" for verdict in verdicts.values())
     unreadable = [(str(relative[path]), verdict) for path, verdict in verdicts.items()
-                  if verdict not in ("colour", "gray")]
+                  if verdict not in ("color", "gray")]
     if len(parts) == 2:
         is_test = [not path.startswith("train/") for path in usable]
     else:
@@ -59,7 +59,7 @@ def load_folder(
     if not all(splits):
         first = " (the first: {}: {})".format(*unreadable[0]) if unreadable else ""
         raise DatasetError(
-            "A folder must hold at least 2 readable colour pictures, one to train and one to test "
+            "A folder must hold at least 2 readable color pictures, one to train and one to test "
             f"on. Received: {name} with {len(splits[0])} to train and {len(splits[1])} to test "
             f"on, {gray} gray and {len(unreadable)} unreadable{first}")
     train, test = (FileSource(split, image_size) for split in splits)
@@ -69,7 +69,7 @@ def load_folder(
 
 
 def _judge(paths: dict[str, Path], scan: Scan) -> dict[str, str]:
-    """Says of each picture "colour", "gray", or why it cannot be read.
+    """Says of each picture "color", "gray", or why it cannot be read.
 
     Args:
         paths: Name -> file.
@@ -101,7 +101,7 @@ def _key(name: str, path: Path) -> str:
 
 def _look_at(path: Path) -> str:
     try:
-        return "gray" if is_gray(read_rgb(path)) else "colour"
+        return "gray" if is_gray(read_rgb(path)) else "color"
     except ImageError as error:
         return str(error).removeprefix(f"{path}: ")
 

@@ -25,7 +25,7 @@ def make_grid(columns: Mapping[str, np.ndarray], row_labels: Sequence[str] | Non
     Args:
         columns: Header -> uint8 [N, H, W, 3]; all of one shape.
         row_labels: N texts for the left of the rows.
-        scale: Nearest-neighbour enlargement; by default what brings small pictures near 96 px.
+        scale: Nearest-neighbor enlargement; by default what brings small pictures near 96 px.
 
     Returns:
         uint8 [height, width, 3] on white. More than 8 rows are laid in two blocks side by side.

@@ -27,7 +27,7 @@ WRITE_FORMATS = {".jpg": "JPEG", ".jpeg": "JPEG", ".png": "PNG", ".webp": "WEBP"
                  ".tif": "TIFF", ".tiff": "TIFF"}
 WRITE_OPTIONS: dict[str, dict[str, object]] = {
     "JPEG": {"quality": 95, "subsampling": 0},
-    "WEBP": {"lossless": True, "exact": True},  # exact: colours under transparency too
+    "WEBP": {"lossless": True, "exact": True},  # exact: colors under transparency too
     "TIFF": {"compression": "tiff_adobe_deflate"}}
 ALPHA_FORMATS = ("PNG", "WEBP", "TIFF")
 # Some of these Pillow cannot read (.heic): listed, so that they are reported and not lost.
@@ -99,7 +99,7 @@ def read_picture(path: str | os.PathLike) -> Picture:
     except UnidentifiedImageError as error:
         known = PICTURE_MAGIC.match(head)
         raise image_error(path, "damaged: its header cannot be read" if known else
-                          "not an image (bytes not recognised)") from error
+                          "not an image (bytes not recognized)") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         pixels = re.search(r"\d+", str(error))
         raise image_error(path, _too_large(int(pixels[0])) if pixels else str(error)) from error
@@ -161,7 +161,7 @@ def read_rgb(path: str | os.PathLike) -> np.ndarray:
 
 
 def is_gray(rgb: np.ndarray) -> np.ndarray:
-    """Tells pictures that hold no colour, such as a gray JPEG stored as RGB.
+    """Tells pictures that hold no color, such as a gray JPEG stored as RGB.
 
     Args:
         rgb: uint8 [..., H, W, 3].

@@ -75,7 +75,7 @@ def load_tfds(
         image = features["image"] if "image" in features else None
         if not isinstance(image, tfds.features.Image) or image.shape[-1] != 3 or (
                 image.np_dtype != np.uint8):
-            raise ValueError(f"it has no 8-bit colour `image` feature but {list(features)}")
+            raise ValueError(f"it has no 8-bit color `image` feature but {list(features)}")
         train, test = _tfds_splits(builder, test_split)
         own = image.shape[0] if image.shape[0] == image.shape[1] else None
         size = image_size or (own if own in OWN_SIZES else DEFAULT_SIZE)
@@ -90,7 +90,7 @@ def load_tfds(
             sources = (RecordSource(train.read, kept, size),
                        RecordSource(test.read, np.arange(len(test)), size))
         if not all(source.size for source in sources):
-            raise ValueError(f"{len(kept)} colour pictures to train and {len(test)} to test on")
+            raise ValueError(f"{len(kept)} color pictures to train and {len(test)} to test on")
     return Dataset(
         name, size, sources[0], sources[1], gray_left_out=len(train) - len(kept), scan=scan,
         fingerprint=fingerprint)

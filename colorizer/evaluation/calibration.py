@@ -3,11 +3,11 @@
 Five readings keep the numbers honest. The *limit*: what any ab could give at the picture's
 lightness (`statistics.reach`; for hue and colorfulness no limit is known, the target stands for
 it). The *edited originals*, moved to the target at their own lightness (`edits.retarget`): what
-results are compared with. The *rival*: a model's natural colours, their chroma scaled, hue turned
+results are compared with. The *rival*: a model's natural colors, their chroma scaled, hue turned
 or ab shifted to the target, which needs no conditional model. The *rival by the same edit*: these
-colours moved as the originals were; it alone shares their edit with `correction`, so that what is
-left between it and the model is what the network has learnt. And the *network alone*, without
-what `correction` adds when a picture is coloured.
+colors moved as the originals were; it alone shares their edit with `correction`, so that what is
+left between it and the model is what the network has learned. And the *network alone*, without
+what `correction` adds when a picture is colored.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from colorizer.evaluation.curves import Calibration, Row, mean_of
 
 TARGETS = tuple(i / 10 for i in range(11))
 CIRCULAR_TARGETS = tuple(i / 12 for i in range(12))
-COLOURED = 0.02  # mean HSV saturation above which a picture has a hue
+COLORED = 0.02  # mean HSV saturation above which a picture has a hue
 FALL = 0.005  # 8-bit rounding: a statistic falling by less counts as not falling
-FLAT = 1.0  # L* units between neighbours: below it no edge is visible
+FLAT = 1.0  # L* units between neighbors: below it no edge is visible
 CHUNK = 8  # pictures edited at once: they stay in the processor's cache, and any batch size fits
 Colorize = Callable[..., np.ndarray]
 
@@ -51,10 +51,10 @@ def calibrate(
 
     Args:
         colorize: uint8 [batch, h, w, 3] originals, and a target by its control's name -> uint8
-            pictures of the same shape; without a target, the model's natural colours.
+            pictures of the same shape; without a target, the model's natural colors.
         batches: the pictures, uint8 [batch, h, w, 3] each; gone through once.
         network: as `colorize`, with nothing done to its output; by default `colorize` itself.
-        rival: originals -> natural colours that are moved to each target, those of an
+        rival: originals -> natural colors that are moved to each target, those of an
             unconditional model for instance. By default those of `network`.
         controls: what to ask for.
         targets: control -> targets in [0, 1]; by default `targets_of` each.
@@ -115,13 +115,13 @@ def _compare(control, target: float, original: np.ndarray, moved_from: np.ndarra
 
 
 def _row(control, target: float, values: Mapping[str, np.ndarray]) -> Row:
-    centre, spread = _centre_and_spread(values["achieved"], control.circular)
+    center, spread = _centre_and_spread(values["achieved"], control.circular)
     means = {name: mean_of(value) for name, value in values.items()
              if "achieved" not in name and name != "flat_variation"}
     for who in ("", "rival_", "same_edit_rival_", "edited_", "network_"):
         means[f"{who}mae_limit"] = mean_of(
             statistics.distance(control, values[f"{who}achieved"], values["limit"]))
-    return Row(control=control.name, target=float(target), achieved=centre, spread=spread,
+    return Row(control=control.name, target=float(target), achieved=center, spread=spread,
                mae_target=mean_of(statistics.distance(control, values["achieved"], target)),
                counted=int(np.sum(~np.isnan(values["achieved"]))),
                **{f"{who}_achieved":
@@ -157,7 +157,7 @@ def _statistic(control, rgb8: np.ndarray) -> np.ndarray:
     rgb = _unit(rgb8)
     value = np.asarray(statistics.measure(control, rgb), np.float64)
     if control.circular:
-        return np.where(np.asarray(statistics.saturation(rgb)) > COLOURED, value, np.nan)
+        return np.where(np.asarray(statistics.saturation(rgb)) > COLORED, value, np.nan)
     return value
 
 
@@ -165,7 +165,7 @@ def _variations(result: np.ndarray, original: np.ndarray) -> dict[str, np.ndarra
     """Total variation of ab over the flat and over all pixels of each picture, of which Lab is
     given: float [batch, 2], the result's and the original's.
 
-    A pixel's is the mean distance in (a*, b*) to its 4 neighbours; the outermost pixels, which
+    A pixel's is the mean distance in (a*, b*) to its 4 neighbors; the outermost pixels, which
     have fewer, are left out.
     """
     changes = []

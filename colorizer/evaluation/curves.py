@@ -17,7 +17,7 @@ from colorizer.color import controls as controls_lib
 from colorizer.data import images
 
 PANEL_COLUMNS, PANEL_INCHES, DPI = 4, (3.2, 2.9), 100
-MODEL_COLOUR, RIVAL_COLOUR = "tab:blue", "tab:orange"
+MODEL_COLOR, RIVAL_COLOR = "tab:blue", "tab:orange"
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ class Row:
         mae_limit: mean |achieved - clipped target| of the pictures.
         mae_rgb: mean |result - edited original|, 0-255.
         delta_e: mean CIEDE2000 between results and edited originals.
-        counted: pictures whose statistic counts. A circular one counts coloured results only, mean
+        counted: pictures whose statistic counts. A circular one counts colored results only, mean
             HSV saturation above 0.02; the rival's and the originals' likewise. NaN if none do.
-        rival_achieved: as `achieved`, and so on, for the rival's colours moved to the target.
+        rival_achieved: as `achieved`, and so on, for the rival's colors moved to the target.
         same_edit_rival_achieved: likewise, moved by `edits.apply_edit`, as the originals were.
         edited_mae_limit: as `mae_limit`, for the edited originals: what the edit itself misses.
         network_mae_limit: as `mae_limit`, for the network without the correction of its output.
@@ -96,7 +96,7 @@ class Calibration:
             one target to the next; without circular controls and those of one target.
         total_variation: "flat" and "all" -> mean total variation of the ab that the model gives
             when asked nothing, over the originals'. Flat pixels differ in L* by less than 1 from
-            their 4 neighbours: speckle and checkerboards show there. NaN if the originals have 0.
+            their 4 neighbors: speckle and checkerboards show there. NaN if the originals have 0.
         examples: number of pictures.
     """
 
@@ -204,7 +204,7 @@ def _draw(axes, rows: Sequence[Row], circular: bool) -> None:
         axes.set_ylim(-0.02, 1.02)
     axes.plot([0, 1], [0, 1], color="0.8", linewidth=1, label="as asked")
     axes.plot(asked, limit, "k--", linewidth=1, label="limit at this lightness")
-    axes.plot(asked, rival, color=RIVAL_COLOUR, label="rival, moved to the target")
-    axes.plot(asked, achieved, ".-", color=MODEL_COLOUR, linewidth=1, label="model")
-    axes.fill_between(asked, achieved - spread, achieved + spread, color=MODEL_COLOUR, alpha=0.2,
+    axes.plot(asked, rival, color=RIVAL_COLOR, label="rival, moved to the target")
+    axes.plot(asked, achieved, ".-", color=MODEL_COLOR, linewidth=1, label="model")
+    axes.fill_between(asked, achieved - spread, achieved + spread, color=MODEL_COLOR, alpha=0.2,
                       linewidth=0)

@@ -1,7 +1,7 @@
 """Two pictures side by side where a viewer can see them, and gone again: file, terminal, browser.
 
 The file is always written, and replaced as a whole. A terminal draws each two pixels, one above
-the other, as one half block in 24-bit colour, which also works over SSH. A browser shows a page
+the other, as one half block in 24-bit color, which also works over SSH. A browser shows a page
 that loads the file again and again.
 """
 
@@ -71,7 +71,7 @@ class Display:
             lines = draw(left, right, shutil.get_terminal_size())
             self._lines = len(lines)
             self._terminal.write(
-                CLEAR + "\n".join(lines) + f"\n(if the colours look wrong here: {self.path})\n")
+                CLEAR + "\n".join(lines) + f"\n(if the colors look wrong here: {self.path})\n")
             self._terminal.flush()
         if self._browse:
             self._page.write_text(PAGE.format(name=self.path.name))
@@ -108,7 +108,7 @@ def draw(left: np.ndarray, right: np.ndarray, size: os.terminal_size) -> list[st
         size: of the terminal, in characters.
 
     Returns:
-        Lines with ISO 8613-6 colour sequences, the first with the headings 1 and 2.
+        Lines with ISO 8613-6 color sequences, the first with the headings 1 and 2.
     """
     room = max(2, min((size.columns - GAP) // 2, 2 * (size.lines - SPARE_LINES)))
     left, right = (_fit(picture, room) for picture in (left, right))
@@ -134,7 +134,7 @@ def _half_blocks(upper: np.ndarray, lower: np.ndarray) -> str:
 
 
 def can_draw(stream: TextIO) -> bool:
-    """Whether a stream is a terminal that may show half blocks in colour."""
+    """Whether a stream is a terminal that may show half blocks in color."""
     utf = (stream.encoding or "").lower().startswith("utf")
     return stream.isatty() and utf and os.environ.get("TERM") not in ("dumb", "linux")
 

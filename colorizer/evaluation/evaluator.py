@@ -30,7 +30,7 @@ COLUMNS = (
     ("colorfulness_ratio", "of originals", None),
 )
 GRAY, MODEL = "gray baseline", "model"
-WORSENED = 1.3  # times the delta_e of gray: from there on colours do more harm than none
+WORSENED = 1.3  # times the delta_e of gray: from there on colors do more harm than none
 SHOWN = 6  # best, median and worst pictures in the grid, each
 COMPARED = 8  # pictures beside each other in a comparison
 Colorize = Callable[[np.ndarray], np.ndarray]
@@ -51,7 +51,7 @@ class Evaluation:
     examples: int
 
     def verdict(self, name: str = MODEL) -> str:
-        """Says in a line whether a model beats colouring nothing at all."""
+        """Says in a line whether a model beats coloring nothing at all."""
         gray, model = self.rows[GRAY], self.rows[name]
         words = [
             f"{name} {model[name]:.2f} is {'better' if model[name] < gray[name] else 'WORSE'} "
@@ -109,12 +109,12 @@ class Evaluation:
 
 
 def evaluate(colorize: Colorize, batches: Iterable[np.ndarray]) -> Evaluation:
-    """Colours every picture of a split and measures it: `compare` of one model, named `MODEL`."""
+    """Colors every picture of a split and measures it: `compare` of one model, named `MODEL`."""
     return compare({MODEL: colorize}, batches)
 
 
 def compare(models: Mapping[str, Colorize], batches: Iterable[np.ndarray]) -> Evaluation:
-    """Colours every picture of a split with every model and measures the results.
+    """Colors every picture of a split with every model and measures the results.
 
     Args:
         models: row name -> a function from uint8 [batch, h, w, 3] originals to uint8 pictures of
@@ -143,7 +143,7 @@ def compare(models: Mapping[str, Colorize], batches: Iterable[np.ndarray]) -> Ev
 
 
 def gray_picture(rgb: np.ndarray) -> np.ndarray:
-    """The picture that colours nothing: its own L and ab = 0.
+    """The picture that colors nothing: its own L and ab = 0.
 
     Args:
         rgb: uint8 [..., h, w, 3], sRGB.
@@ -153,7 +153,7 @@ def gray_picture(rgb: np.ndarray) -> np.ndarray:
     """
     l_scaled = color.rgb_to_l_scaled(rgb.astype(np.float32) / 255.0)
     ab_scaled = np.zeros((*rgb.shape[:-1], 2), np.float32)
-    return np.asarray(color.scaled_lab_to_rgb8(l_scaled, ab_scaled))
+    return np.asarray(color.scaled_to_rgb8(l_scaled, ab_scaled))
 
 
 def write_ranked_grid(
@@ -187,7 +187,7 @@ def write_ranked_grid(
 
 
 def write_comparison(path: Path, models: Mapping[str, Colorize], original: np.ndarray) -> None:
-    """Writes pictures as one PNG: the originals, gray, and the colours of each model.
+    """Writes pictures as one PNG: the originals, gray, and the colors of each model.
 
     Args:
         path: the PNG to write.

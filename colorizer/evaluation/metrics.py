@@ -62,22 +62,22 @@ def acc_lab(lab_original: np.ndarray, lab_result: np.ndarray, threshold: float) 
 
 
 def colorfulness(rgb: np.ndarray) -> np.ndarray:
-    """Colourfulness M3 of Hasler and Suesstrunk.
+    """Colorfulness M3 of Hasler and Suesstrunk.
 
     Args:
         rgb: uint8 [batch, h, w, 3], sRGB.
 
     Returns:
-        float64 [batch]: 0 for gray, about 15 slightly, 33 moderately, 59 quite colourful.
+        float64 [batch]: 0 for gray, about 15 slightly, 33 moderately, 59 quite colorful.
 
-    Source: Hasler and Suesstrunk, Measuring colourfulness in natural images, SPIE 2003, section 5.
+    Source: Hasler and Suesstrunk, Measuring colorfulness in natural images, SPIE 2003, section 5.
     """
     red, green, blue = np.moveaxis(rgb.astype(np.float64), -1, 0)
     red_green, yellow_blue = red - green, 0.5 * (red + green) - blue
     axes = (1, 2)
     spread = np.hypot(red_green.std(axis=axes), yellow_blue.std(axis=axes))
-    centre = np.hypot(red_green.mean(axis=axes), yellow_blue.mean(axis=axes))
-    return spread + 0.3 * centre
+    center = np.hypot(red_green.mean(axis=axes), yellow_blue.mean(axis=axes))
+    return spread + 0.3 * center
 
 
 def summarize(values: Mapping[str, np.ndarray]) -> dict[str, float]:

@@ -107,7 +107,7 @@ def compare(
 ) -> None:
     """Prints and writes one table of several models on the test pictures of the first run.
 
-    Conditional models are given no target: these are their natural colours.
+    Conditional models are given no target: these are their natural colors.
 
     Args:
         runs: as from `workdirs.read_runs`.
@@ -144,7 +144,7 @@ def turing_test(
     """Asks whoever is at the keyboard which of two pictures is real; prints and writes the score.
 
     Args:
-        run: the run whose colours are tested; a conditional model is given no target.
+        run: the run whose colors are tested; a conditional model is given no target.
         output: folder for turing.json and, while it lasts, the pictures.
         data_dir: where TensorFlow Datasets keeps its data; by default what the run says.
         trials: number of questions, each about another test picture; fewer if there are fewer.

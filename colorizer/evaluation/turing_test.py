@@ -78,9 +78,9 @@ class Score:
         """The figure, its interval, and what they mean beside perfect confusion."""
         share, low, high = self.percent()
         meaning = (
-            "the colours can be told from real ones" if high < CONFUSION else
-            "the colours are taken for real more often than real ones" if low > CONFUSION else
-            "these trials do not tell the colours from real ones")
+            "the colors can be told from real ones" if high < CONFUSION else
+            "the colors are taken for real more often than real ones" if low > CONFUSION else
+            "these trials do not tell the colors from real ones")
         return (
             f"fooled in {self.fooled} of {len(self.trials)} trials: the colorized picture was "
             f"taken for the real one in {share:.1f} % ({100 * CONFIDENCE:.0f} % Wilson interval "
@@ -121,10 +121,10 @@ def wilson_interval(count: int, total: int, confidence: float = CONFIDENCE) -> t
     """
     z = NormalDist().inv_cdf(0.5 + confidence / 2.0)
     share = count / total
-    centre = share + z**2 / (2.0 * total)
+    center = share + z**2 / (2.0 * total)
     reach = z * math.sqrt(share * (1.0 - share) / total + z**2 / (4.0 * total**2))
     scale = 1.0 + z**2 / total
-    return max(0.0, (centre - reach) / scale), min(1.0, (centre + reach) / scale)
+    return max(0.0, (center - reach) / scale), min(1.0, (center + reach) / scale)
 
 
 def plan(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

@@ -84,7 +84,7 @@ def make_folder(path: str | Path) -> Path:
 
 
 def check_rival(rival: str, run: Run) -> None:
-    """Refuses what a model's natural colours cannot be compared with.
+    """Refuses what a model's natural colors cannot be compared with.
 
     Raises:
         ConfigError: it was trained to targets, or at another image size.

@@ -1,4 +1,4 @@
-"""Colours for a picture of any size: the network at its own scale, the lightness at full size.
+"""Colors for a picture of any size: the network at its own scale, the lightness at full size.
 
     from colorizer.inference import Colorizer
     rgb = Colorizer.load("photos")(picture, saturation=0.5)
@@ -28,7 +28,7 @@ from colorizer.inference import upsampling
 MAX_ASPECT = 8  # a longer side than this many short ones is squeezed for the network
 ROW_PIXELS = 2**20  # pixels converted at once, to bound memory on large photographs
 NETWORK_PIXELS = 2**18  # pixels that the network sees at once: 256 pictures of 32 px, 4 of 256
-SURE_WINDOWS = 20  # the trained side over this is the radius in which colours are judged
+SURE_WINDOWS = 20  # the trained side over this is the radius in which colors are judged
 
 
 def _graph(function: Callable, *channels: int) -> Callable:
@@ -39,38 +39,38 @@ def _graph(function: Callable, *channels: int) -> Callable:
 
 _lightness = _graph(color.rgb_to_l_scaled, 3)
 _luma = _graph(color.rgb_to_luma_scaled, 3)
-_to_rgb8 = _graph(color.scaled_lab_to_rgb8, 1, 2)
+_to_rgb8 = _graph(color.scaled_to_rgb8, 1, 2)
 
 
 @functools.partial(tf.function, reduce_retracing=True)
 def _meet_targets(l_scaled, ab_scaled, targets):
-    rgb = correction.meet_targets(color.join_scaled(l_scaled, ab_scaled), targets)
-    return color.split_scaled(color.rgb_to_lab(rgb))[1]
+    rgb = correction.meet_targets(color.scaled_to_lab(l_scaled, ab_scaled), targets)
+    return color.lab_to_scaled(color.rgb_to_lab(rgb))[1]
 
 
 class Colorizer:
-    """A generator and the way from a picture to its colours and back.
+    """A generator and the way from a picture to its colors and back.
 
     Args:
         generator: as from `networks.build_generator(..., fixed_size=False)`; one with three output
             channels predicts the lightness, too.
         image_size: the side in pixels that it was trained at.
         fixed: the targets that a model without the second input was trained for.
-        halvings: as it was built with.
+        num_downsamples: as it was built with.
         luma: whether it was trained to see luma, not lightness.
         obeyed: the controls of its second input, in their order; without such an input, none.
-        natural: how colours that answer no target are finished.
+        natural: how colors that answer no target are finished.
     """
 
     def __init__(
         self, generator: keras.Model, image_size: int, fixed: Mapping[str, float] | None = None,
-        *, halvings: int | None = None, luma: bool = False,
+        *, num_downsamples: int | None = None, luma: bool = False,
         obeyed: Sequence[controls.Control] = (),
-        natural: saved_models.NaturalColours = saved_models.NaturalColours(),
+        natural: saved_models.NaturalColors = saved_models.NaturalColors(),
     ):
         self.generator = generator
         self.image_size = image_size
-        self.multiple = networks.size_multiple(image_size, halvings)
+        self.multiple = networks.size_multiple(image_size, num_downsamples)
         self.conditional = bool(obeyed)
         self.fixed = dict(fixed or {})
         self.luma = luma
@@ -82,7 +82,7 @@ class Colorizer:
 
     @classmethod
     def load(
-        cls, model: str | Path, natural: saved_models.NaturalColours | None = None
+        cls, model: str | Path, natural: saved_models.NaturalColors | None = None
     ) -> "Colorizer":
         """Loads a trained model.
 
@@ -90,7 +90,7 @@ class Colorizer:
             model: the name of a model that ships with the package (`saved_models.names()`), the
                 folder of a run (its newest checkpoint that is whole), or an exported model: its
                 folder or the `weights.npz` in it.
-            natural: how colours that answer no target are finished (default: the model's own way).
+            natural: how colors that answer no target are finished (default: the model's own way).
 
         Raises:
             UserError: there is no such model, it is damaged, it is of another architecture, or it
@@ -98,7 +98,7 @@ class Colorizer:
         """
         folder = saved_models.find(model)
         config = saved_models.read_settings(folder)
-        natural = natural or saved_models.natural_colours(folder)
+        natural = natural or saved_models.natural_colors(folder)
         saved_models.check_natural(natural, config)
         generator = networks.build_generator(
             config.data.image_size, config.model.width, fixed_size=False,
@@ -106,7 +106,7 @@ class Colorizer:
             **config.model.generator_options())
         checkpoints.load_weights(generator, weights_file(folder))
         return cls(generator, config.data.image_size, config.controls.desired(),
-                   halvings=config.model.halvings, luma=config.model.input_channel == "luma",
+                   num_downsamples=config.model.num_downsamples, luma=config.model.input_channel == "luma",
                    obeyed=config.controls.askable(),
                    natural=natural)
 
@@ -118,7 +118,7 @@ class Colorizer:
                  ) -> list[np.ndarray]: ...
 
     def __call__(self, picture, **targets):
-        """Colours one picture, a batch of one size, or a list of pictures of any sizes.
+        """Colors one picture, a batch of one size, or a list of pictures of any sizes.
 
         Args:
             picture: uint8 (0 to 255), uint16 (0 to 65535) or float (0 to 1) sRGB, of which only
@@ -126,7 +126,7 @@ class Colorizer:
                 [N, H, W, 1] or [N, H, W, 3]. A last axis of up to 4 counts as channels. Or a list
                 of such arrays.
             **targets: for a conditional model, a target in [0, 1] for any of `controls.NAMES`;
-                none, or None, colours naturally.
+                none, or None, colors naturally.
 
         Returns:
             uint8 [H, W, 3] or [N, H, W, 3], sRGB, with the lightness of the input; for a list the
@@ -138,14 +138,14 @@ class Colorizer:
         """
         self.check(targets)
         if isinstance(picture, (list, tuple)):
-            batches = [pictures_lib.as_batch(one) for one in picture]  # all, before any is coloured
+            batches = [pictures_lib.as_batch(one) for one in picture]  # all, before any is colored
             return [self._colorize_in_shares(*batch, targets) for batch in batches]
         return self._colorize_in_shares(*pictures_lib.as_batch(picture), targets)
 
     def colorize_rgb8(
         self, rgb8: np.ndarray, *, finished: bool = True, **targets: float | None
     ) -> np.ndarray:
-        """As a call, for uint8 [batch, h, w, 3]; not finished, the colours are the network's
+        """As a call, for uint8 [batch, h, w, 3]; not finished, the colors are the network's
         alone, neither corrected towards the targets nor, with none, shrunk where it is not sure.
         """
         self.check(targets)
@@ -164,7 +164,7 @@ class Colorizer:
     def _colorize(
         self, batch: np.ndarray, targets: Mapping[str, float | None], finished: bool
     ) -> np.ndarray:
-        """Colours [n, h, w, 1 or 3] as from `pictures.as_batch`: uint8 [n, h, w, 3]."""
+        """Colors [n, h, w, 1 or 3] as from `pictures.as_batch`: uint8 [n, h, w, 3]."""
         size = batch.shape[1:3]
         l_scaled = _by_rows(lambda _, band: _lightness(pictures_lib.unit_rgb(band)), batch)
         small = self._shrink(l_scaled)
@@ -196,22 +196,22 @@ class Colorizer:
         return inputs
 
     def _see(self, gray, *condition) -> list:
-        """The network's outputs for [n, h, w, 1]: colours, and what it foretells, if it does."""
+        """The network's outputs for [n, h, w, 1]: colors, and what it foretells, if it does."""
         return tf.nest.flatten(self._predict(gray, *condition))
 
     def _see_naturally(self, gray, *condition) -> list:
-        """The outputs that natural colours are finished from: with noise the means of those for
+        """The outputs that natural colors are finished from: with noise the means of those for
         the picture and for its mirror image.
         """
         seen = self._see(gray, *condition)
         if self.natural.chroma_noise == 0.0:
             return seen
-        colours, *foretold = self._see(ops.flip(gray, axis=2), *condition)
-        mirrored = [ops.flip(colours, axis=2), *foretold]
+        colors, *foretold = self._see(ops.flip(gray, axis=2), *condition)
+        mirrored = [ops.flip(colors, axis=2), *foretold]
         return [(one + other) / 2.0 for one, other in zip(seen, mirrored)]
 
     def _keep_sure(self, l_scaled, ab_scaled, foretold: list):
-        """Shrinks the colours that the network is not sure of, there and around: judged pixel by
+        """Shrinks the colors that the network is not sure of, there and around: judged pixel by
         pixel, the surer spots of a plain thing would stand out from it.
         """
         gain = self._gain(foretold)
@@ -224,7 +224,7 @@ class Colorizer:
             self.natural.chroma_order)
 
     def _gain(self, foretold: list):
-        """The factor on natural chroma: more for a picture that is foretold to be colourful."""
+        """The factor on natural chroma: more for a picture that is foretold to be colorful."""
         gain, power = self.natural.chroma_gain, self.natural.colorfulness_power
         if power == 0.0:
             return gain

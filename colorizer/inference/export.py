@@ -20,7 +20,7 @@ from colorizer import cli as flags_lib
 from colorizer.models import pretrained as saved_models
 from colorizer.errors import UserError
 
-USAGE = """Makes a folder of a run's newest good checkpoint, that colours anywhere.
+USAGE = """Makes a folder of a run's newest good checkpoint, that colors anywhere.
 
   python -m colorizer.export --workdir=runs/photos --output=colorizer/models/photos
   python colorize.py photo.jpg --model=colorizer/models/photos
@@ -44,14 +44,14 @@ def main(argv: list[str]) -> None:
     flags_lib.define("checkpoint", None, "str", "a checkpoint's folder (default: the run's newest "
                      "that is whole)", "Run", values)
     for name, help in saved_models.NATURAL_HELP.items():
-        flags_lib.define(name, getattr(saved_models.NaturalColours, name), "float", help,
-                         "Natural colours", values)
+        flags_lib.define(name, getattr(saved_models.NaturalColors, name), "float", help,
+                         "Natural colors", values)
     rest = flags_lib.parse(argv, values, USAGE)
     if rest or values.workdir is None or values.output is None:
         raise config_lib.ConfigError(
             "export needs --workdir, the folder of a run, and --output, the model's. Received: "
             f"workdir={values.workdir}, output={values.output} {' '.join(rest)}".rstrip())
-    natural = saved_models.NaturalColours(
+    natural = saved_models.NaturalColors(
         **{name: getattr(values, name) for name in saved_models.NATURAL_HELP})
     for path in export(Path(values.workdir), Path(values.output), values.checkpoint, natural):
         print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
@@ -59,7 +59,7 @@ def main(argv: list[str]) -> None:
 
 def export(
     workdir: Path, output: Path, checkpoint: str | Path | None = None,
-    natural: saved_models.NaturalColours = saved_models.NaturalColours(),
+    natural: saved_models.NaturalColors = saved_models.NaturalColors(),
 ) -> list[Path]:
     """Writes a model's folder; what it held of one is replaced, but a card is left as it is.
 
@@ -67,13 +67,13 @@ def export(
         workdir: folder of the run.
         output: folder of the model, made if missing.
         checkpoint: a checkpoint's folder; default: the run's newest that is whole.
-        natural: how colours that answer no target are finished.
+        natural: how colors that answer no target are finished.
 
     Returns:
         The files written.
 
     Raises:
-        UserError: no run, no whole checkpoint, weights that float16 cannot hold, or natural colours
+        UserError: no run, no whole checkpoint, weights that float16 cannot hold, or natural colors
             to finish of a model that was trained to fixed targets and has none.
     """
     config_lib.read_config(workdir)
@@ -93,7 +93,7 @@ def export(
 
 def _write(
     output: Path, config: config_lib.TrainConfig, step: int, arrays: Mapping[str, np.ndarray],
-    scalars: Scalars, natural: saved_models.NaturalColours,
+    scalars: Scalars, natural: saved_models.NaturalColors,
 ) -> list[Path]:
     output.mkdir(parents=True, exist_ok=True)
     weights = output / saved_models.WEIGHTS
@@ -165,7 +165,7 @@ def card(
     obeys = ", ".join(asked) or (f"none; trained for {fixed}" if fixed else "none")
     lines = [
         f"# {Path(model).name}", "",
-        "Colours gray pictures: a generator after Nazeri et al. "
+        "Colors gray pictures: a generator after Nazeri et al. "
         "([arXiv:1803.05400](https://arxiv.org/abs/1803.05400)).", "",
         "```python", "from colorizer.inference import Colorizer",
         f'rgb = Colorizer.load("{model}")(picture)', "```", "", "| | |", "| --- | --- |",

@@ -1,4 +1,4 @@
-"""Picture files, coloured one after the other; contact sheets of several targets."""
+"""Picture files, colored one after the other; contact sheets of several targets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def colorize_files(
     colorizer: inference.Colorizer, sources: Sequence[tuple[Path, Path]], output: Path, *,
     overwrite: bool, combinations: Sequence[Mapping[str, float]] = ({},),
 ) -> tuple[int, list[str]]:
-    """Colours picture files, one after the other; a bad one does not stop the others.
+    """Colors picture files, one after the other; a bad one does not stop the others.
 
     Args:
         colorizer: the model.
@@ -58,7 +58,7 @@ def colorize_files(
 def contact_sheet(
     colorizer: inference.Colorizer, rgb: np.ndarray, combinations: Sequence[Mapping[str, float]]
 ) -> dict[str, np.ndarray]:
-    """One picture coloured for several targets: heading -> uint8 [1, h, w, 3], at most 512 px.
+    """One picture colored for several targets: heading -> uint8 [1, h, w, 3], at most 512 px.
 
     Args:
         colorizer: a conditional model.

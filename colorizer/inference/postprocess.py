@@ -1,4 +1,4 @@
-"""Moves a model's colours the last step to what was asked: the loop is closed when it colours.
+"""Moves a model's colors the last step to what was asked: the loop is closed when it colors.
 
 A conditional network comes near its targets. What it misses is measured and removed by the edits
 that made its training pictures (`edits.apply_edit`), at the picture's own lightness: one turn,
@@ -20,8 +20,8 @@ from colorizer.color import statistics
 STEPS = 0.5 ** np.arange(13, dtype="float32")  # of an amount: up to 2 either way, to 2.4e-4
 REPEATS = 2  # of each step if several controls are asked for: each moves the others a little
 # Statistic by amount; an edit that gains less is not made, but for one towards gray. Else a target
-# beyond the gamut would be followed to where the last differences between colours are torn apart.
-LEAST_GAIN = 0.01
+# beyond the gamut would be followed to where the last differences between colors are torn apart.
+MIN_GAIN = 0.01
 
 
 def meet_targets(lab, targets: Mapping[str, float]):
@@ -31,7 +31,7 @@ def meet_targets(lab, targets: Mapping[str, float]):
     if that brings its statistic nearer.
 
     Args:
-        lab: float [batch, h, w, 3], L* in [0, 100]; colours outside the gamut are mapped into it.
+        lab: float [batch, h, w, 3], L* in [0, 100]; colors outside the gamut are mapped into it.
         targets: control -> target in [0, 1], a number or float [batch]; only what is asked for.
 
     Returns:
@@ -72,7 +72,7 @@ def meet_targets(lab, targets: Mapping[str, float]):
         trial = amounts + step * ops.sign(left)
         trial_left = missing(trial)
         gain = ops.abs(left) - ops.abs(trial_left)
-        least = ops.where(pales & (left < 0.0), 0.0, LEAST_GAIN * step)
+        least = ops.where(pales & (left < 0.0), 0.0, MIN_GAIN * step)
         better = ops.any((step > 0.0) & (gain > least), axis=1, keepdims=True)
         return ops.where(better, trial, amounts), ops.where(better, trial_left, left)
 

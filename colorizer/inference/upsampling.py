@@ -74,7 +74,7 @@ class Upsampler:
 
     Args:
         l_scaled: float [batch, h, w, 1] in [-1, 1], the lightness at the small scale.
-        ab_scaled: float [batch, h, w, 2] in [-1, 1], the colours there.
+        ab_scaled: float [batch, h, w, 2] in [-1, 1], the colors there.
         size: height and width of the full pictures in pixels; larger or smaller.
     """
 

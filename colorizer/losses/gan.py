@@ -37,7 +37,7 @@ def l1_loss(ab_fake, ab_real, softening: float = 0.0):
         ab_fake: float [batch, h, w, 2], scaled to [-1, 1].
         ab_real: the same shape and scale.
         softening: s > 0 takes s log(1 + |d| / s) instead of |d|. Both have slope 1 at 0; this one
-            hardly pulls at what is far off. Of a pixel with several likely colours L1 finds the
+            hardly pulls at what is far off. Of a pixel with several likely colors L1 finds the
             median, often none of them; this finds one of them.
 
     Returns:

@@ -88,7 +88,7 @@ class ContentLoss:
         return distance
 
     def _features(self, l_scaled, ab_scaled) -> Sequence:
-        lab = color.join_scaled(ops.cast(l_scaled, "float32"), ops.cast(ab_scaled, "float32"))
+        lab = color.scaled_to_lab(ops.cast(l_scaled, "float32"), ops.cast(ab_scaled, "float32"))
         rgb = color.lab_to_rgb(color.to_gamut(lab))
         features = self.features(self._network.preprocess(self._resize(rgb)), training=False)
         return features if isinstance(features, (list, tuple)) else [features]

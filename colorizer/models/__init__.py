@@ -1,0 +1,16 @@
+"""The networks: the paper's generator and discriminator, their inputs, and their weights on
+disk.
+"""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
+    "generator": ["build_generator", "generator_from_config", "size_multiple"],
+    "discriminator": ["build_discriminator", "discriminator_from_config"],
+    "conditioning": ["Targets", "condition_size", "fixed_targets", "encode_targets"],
+    "classifier": ["build_classifier"],
+    "weights": ["save_weights", "load_weights", "load_matching_weights", "WeightsError"],
+    "pretrained": [
+        "Model", "ModelError", "default_name", "find_model", "names", "read_model_config",
+        "read_models"],
+})

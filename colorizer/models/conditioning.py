@@ -21,9 +21,9 @@ from colorizer.settings import ControlsConfig
 ASKED_SHARE = 0.3  # of the controls, for a picture with targets; at least one
 # Edits are drawn a little beyond amount 1; there a control asked for alone is asked for its end of
 # the range, so that a model learns what to do with targets that the original cannot be moved to.
-LARGEST_DRAW = 1.15
-COARSE_SIDE = 32  # cells a side, on whose averages the original's colourfulness is compared
-LEAST_COLORFULNESS = 0.03  # a picture of less counts as this: one that hardly shows a tint
+MAX_DRAW = 1.15
+COARSE_SIDE = 32  # cells a side, on whose averages the original's colorfulness is compared
+MIN_COLORFULNESS = 0.03  # a picture of less counts as this: one that hardly shows a tint
 
 
 def condition_size(obeyed: Sequence[Control]) -> int:
@@ -74,7 +74,7 @@ def fixed_targets(
                      for part in (row, asked)))
 
 
-def draw_targets(obeyed: Sequence[Control], lab, uniform, unconditional_share: float):
+def draw_targets(obeyed: Sequence[Control], lab, uniform, condition_dropout: float):
     """Draws an edit for each real picture and asks for some of what it leads to.
 
     The statistics of the edited picture are the targets, so that any subset of them can be
@@ -85,17 +85,17 @@ def draw_targets(obeyed: Sequence[Control], lab, uniform, unconditional_share: f
         obeyed: the controls to choose from, at least one a picture.
         lab: float [batch, h, w, 3], the originals.
         uniform: float [batch, draws(obeyed)] in [0, 1).
-        unconditional_share: share of the pictures without a target, which stay as they are.
+        condition_dropout: share of the pictures without a target, which stay as they are.
 
     Returns:
         (RGB float [batch, h, w, 3] in [0, 1] of the edited pictures, `Targets`).
     """
     count = len(obeyed)
-    conditional = uniform[:, :1] >= unconditional_share
+    conditional = uniform[:, :1] >= condition_dropout
     chances = uniform[:, 1:1 + count]
     share = ops.maximum(ASKED_SHARE, ops.min(chances, axis=1, keepdims=True))
     asked = ops.cast(ops.logical_and(conditional, chances <= share), "float32")
-    amounts = LARGEST_DRAW * (2.0 * uniform[:, 1 + count:] - 1.0)
+    amounts = MAX_DRAW * (2.0 * uniform[:, 1 + count:] - 1.0)
     directions = np.array([control.edit for control in obeyed], "float32")
     rgb = edits.apply_edit(lab, ops.matmul(asked * amounts, directions))
     values = ops.stack([statistics.measure(control, rgb) for control in obeyed], axis=1)
@@ -125,7 +125,7 @@ def encode(obeyed: Sequence[Control], targets: Targets):
 
 
 def original_colorfulness_loss(l_fake, ab_fake, l_real, ab_real, targets: Targets):
-    """How far the colourfulness of a picture that is asked for nothing is from its original's.
+    """How far the colorfulness of a picture that is asked for nothing is from its original's.
 
     Args:
         l_fake, ab_fake: float [batch, h, w, 1] and [batch, h, w, 2], in [-1, 1], measured after
@@ -140,9 +140,9 @@ def original_colorfulness_loss(l_fake, ab_fake, l_real, ab_real, targets: Target
 
         Both are measured on averages over about 1/32 of the picture, without the outer eighth of
         it: else a stripe along the border, which a network finds by its padding, or lines a pixel
-        wide buy what colours at the right places should.
+        wide buy what colors at the right places should.
 
-    Source: ours. The colorfulness loss of DDColor (Kang et al., ICCV 2023) rewards colourfulness in
+    Source: ours. The colorfulness loss of DDColor (Kang et al., ICCV 2023) rewards colorfulness in
         every picture instead.
     """
     fake = _colorfulness(_inner_averages(l_fake), _inner_averages(ab_fake))
@@ -151,7 +151,7 @@ def original_colorfulness_loss(l_fake, ab_fake, l_real, ab_real, targets: Target
 
 
 def foretelling_loss(foretold, l_real, ab_real, targets: Targets):
-    """How far the colourfulness that a network foretells a picture is from the original's.
+    """How far the colorfulness that a network foretells a picture is from the original's.
 
     Args:
         foretold: float [batch, 1], above 0.
@@ -160,9 +160,9 @@ def foretelling_loss(foretold, l_real, ab_real, targets: Targets):
 
     Returns:
         float [batch], the square of the difference of the logarithms, which are spread evenly where
-        the colourfulness is not; 0 where anything is asked for, for then the original was moved.
+        the colorfulness is not; 0 where anything is asked for, for then the original was moved.
     """
-    real = ops.maximum(_colorfulness(l_real, ab_real), LEAST_COLORFULNESS)
+    real = ops.maximum(_colorfulness(l_real, ab_real), MIN_COLORFULNESS)
     return (1.0 - targets.any_asked) * ops.square(ops.log(foretold[:, 0]) - ops.log(real))
 
 
@@ -175,7 +175,7 @@ def _inner_averages(scaled):
 
 
 def _colorfulness(l_scaled, ab_scaled):
-    lab = color.to_gamut(color.join_scaled(l_scaled, ab_scaled))
+    lab = color.to_gamut(color.scaled_to_lab(l_scaled, ab_scaled))
     return statistics.colorfulness(color.lab_to_rgb(lab))
 
 
@@ -198,7 +198,7 @@ def control_losses(
         not asked for. A target beyond the reach of any ab, where that is known, counts as the
         nearest within.
     """
-    lab = color.join_scaled(l_scaled, ab_scaled)
+    lab = color.scaled_to_lab(l_scaled, ab_scaled)
     rgb = color.lab_to_rgb(color.to_gamut(lab))
     losses = {}
     for index, control in enumerate(obeyed):

@@ -22,16 +22,16 @@ WIDE_IMAGE_SIZE = 128  # from here on, one more thin layer before the widening
 
 
 def generator_channels(
-    image_size: int, width: int = 64, halvings: int | None = None
+    image_size: int, width: int = 64, num_downsamples: int | None = None
 ) -> list[int]:
     """Channels of the encoder's layers; all but the first halve the picture.
 
     32 px: 64, 128, 256, 512, 512. 256 px: 64, 64, 128, 256, 512, 512, 512, 512 (`width` 64).
-    Other sizes follow the same rule: down to 2 x 2 pixels, or `halvings` times.
+    Other sizes follow the same rule: down to 2 x 2 pixels, or `num_downsamples` times.
     """
-    halvings = halvings or int(math.log2(image_size // SMALLEST_GENERATOR_MAP))
-    head = [1, 1, 2, 4] if 2**halvings * SMALLEST_GENERATOR_MAP >= WIDE_IMAGE_SIZE else [1, 2, 4]
-    return [width * factor for factor in (head + [8] * halvings)[: halvings + 1]]
+    num_downsamples = num_downsamples or int(math.log2(image_size // SMALLEST_GENERATOR_MAP))
+    head = [1, 1, 2, 4] if 2**num_downsamples * SMALLEST_GENERATOR_MAP >= WIDE_IMAGE_SIZE else [1, 2, 4]
+    return [width * factor for factor in (head + [8] * num_downsamples)[: num_downsamples + 1]]
 
 
 def discriminator_channels(image_size: int, width: int = 64) -> list[tuple[int, int]]:
@@ -39,15 +39,15 @@ def discriminator_channels(image_size: int, width: int = 64) -> list[tuple[int, 
 
     32 px: 64, 128, 256 (stride 2), 512 (stride 1). 256 px: 64, 128, 256, 512, 512, 512 (stride 2).
     """
-    halvings = int(math.log2(image_size // SMALLEST_DISCRIMINATOR_MAP))
-    count = max(4, halvings)
+    num_downsamples = int(math.log2(image_size // SMALLEST_DISCRIMINATOR_MAP))
+    count = max(4, num_downsamples)
     return [
-        (width * min(2**index, 8), 2 if index < halvings else 1) for index in range(count)
+        (width * min(2**index, 8), 2 if index < num_downsamples else 1) for index in range(count)
     ]
 
 
 def build_generator(
-    image_size: int, width: int = 64, *, dropout: float = 0.5, halvings: int | None = None,
+    image_size: int, width: int = 64, *, dropout: float = 0.5, num_downsamples: int | None = None,
     norm: str = "batch", init: str = "he", output_channels: str = "ab",
     attention_resolution: int | None = None, global_context: bool = False,
     condition_size: int = 0, synchronized: bool = False, fixed_size: bool = True,
@@ -58,18 +58,18 @@ def build_generator(
         image_size: side of the training pictures in pixels, a power of two; it sets the depth.
         width: channels of the first layer (the paper's: 64).
         dropout: rate in the first two decoder layers of networks for up to 64 px.
-        halvings: layers that halve the picture; default: down to 2 x 2 pixels.
+        num_downsamples: layers that halve the picture; default: down to 2 x 2 pixels.
         norm: `batch` or `instance`, see `layers.Recipe`.
         init: see `layers.Recipe`; with `he` the last layer begins at zeros.
         output_channels: `ab`, or `lab` to predict the lightness as well.
         attention_resolution: side in pixels, of a square training picture, of the decoder's map
             that gets self-attention: 4, 8 ... `image_size`; None for none.
         global_context: whether a summary of the whole picture modulates the decoder, and foretells
-            how colourful the picture is.
+            how colorful the picture is.
         condition_size: length of the control vector of a conditional model; 0 for none.
         synchronized: batch statistics over all replicas, not each replica's own.
         fixed_size: False builds it for pictures of any size whose sides are multiples of
-            `size_multiple(image_size, halvings)`.
+            `size_multiple(image_size, num_downsamples)`.
 
     Returns:
         A functional model: `l_scaled` float [batch, h, w, 1] in [-1, 1] (with a condition:
@@ -81,7 +81,7 @@ def build_generator(
     side = image_size if fixed_size else None
     l_scaled = keras.Input((side, side, 1), name="l_scaled")
     condition, embedding = _condition_input(condition_size)
-    channels = generator_channels(image_size, width, halvings)
+    channels = generator_channels(image_size, width, num_downsamples)
     recipe = Recipe(norm, init, synchronized)
 
     x, skips = l_scaled, []
@@ -109,7 +109,7 @@ def build_generator(
         x = layers.Concatenate(name=f"decoder_{index}_skip")([x, skip])
 
     x = _film(x, embedding, output_channels)
-    # He initialization would begin with saturated colours, which take long to unlearn; zeros begin
+    # He initialization would begin with saturated colors, which take long to unlearn; zeros begin
     # with gray.
     output = recipe.conv(
         len(output_channels), 1, default="zeros", activation="tanh", dtype="float32",
@@ -163,9 +163,9 @@ def build_discriminator(
     return keras.Model([l_scaled, judged, *condition], logits, name="discriminator")
 
 
-def size_multiple(image_size: int, halvings: int | None = None) -> int:
+def size_multiple(image_size: int, num_downsamples: int | None = None) -> int:
     """Sides that a generator built for `image_size` can take are multiples of this, in pixels."""
-    return 2**halvings if halvings else image_size // SMALLEST_GENERATOR_MAP
+    return 2**num_downsamples if num_downsamples else image_size // SMALLEST_GENERATOR_MAP
 
 
 def _condition_input(size: int):
@@ -181,11 +181,11 @@ def _condition_input(size: int):
 
 def _add_context(recipe: Recipe, deepest, embedding):
     """A summary of the deepest map, added to the control vector's embedding: what a picture shows
-    as a whole moves its colours by the same way as what is asked of them. And what it foretells.
+    as a whole moves its colors by the same way as what is asked of them. And what it foretells.
 
     Source: the global features of Iizuka, Simo-Serra and Ishikawa, Let there be Color!, ACM
     Transactions on Graphics 35(4), 2016, sections 3.2 and 3.4, there trained to classify as well;
-    here they modulate (`_film`), and foretell how colourful the picture is. Beside a control vector
+    here they modulate (`_film`), and foretell how colorful the picture is. Beside a control vector
     they begin at zero, so that a trained conditional network can be given them.
     """
     x = recipe.conv(4 * CONDITION_WIDTH, 1, name="context_features")(deepest)

@@ -3,7 +3,7 @@
 A run is a folder with `config.json` and `checkpoints/`. An exported model (`colorizer.export`) is a
 folder with `weights.npz` (named float arrays, nothing that could be run), `config.json` (the
 settings of its run) and `model.json` (format, architecture, SHA-256 of the weights, how natural
-colours are finished). The models that ship with the package are exported ones in
+colors are finished). The models that ship with the package are exported ones in
 `colorizer/models/<name>/`.
 """
 
@@ -20,16 +20,16 @@ from colorizer import config as config_lib
 from colorizer.errors import UserError
 
 SHIPPED = Path(__file__).parent.parent / "pretrained"
-PREFERRED = ("photos", "cifar10")  # which shipped model colours if none is asked for
+PREFERRED = ("photos", "cifar10")  # which shipped model colors if none is asked for
 FORMAT = 1
 WEIGHTS, SETTINGS, MODEL = "weights.npz", "config.json", "model.json"
 NATURAL_HELP = {
-    "chroma_noise": "natural colours stay gray where the chroma around is well below this, in "
+    "chroma_noise": "natural colors stay gray where the chroma around is well below this, in "
     "units of a* and b*; 0: nowhere",
-    "chroma_gain": "factor on the chroma of natural colours",
+    "chroma_gain": "factor on the chroma of natural colors",
     "chroma_order": "how sharply they part at that noise: 2 as the Wiener filter, 1 gently, 4 "
     "sharply",
-    "colorfulness_power": "power of the colourfulness foretold for a picture, as a multiple of a "
+    "colorfulness_power": "power of the colorfulness foretold for a picture, as a multiple of a "
     "moderate one (of a model with global context), another factor on the chroma; 0: none"}
 
 
@@ -38,18 +38,18 @@ class ModelError(UserError):
 
 
 @dataclasses.dataclass(frozen=True)
-class NaturalColours:
-    """What is done to the colours of a model that is asked for nothing: `color.shrink_chroma`.
+class NaturalColors:
+    """What is done to the colors of a model that is asked for nothing: `color.shrink_chroma`.
 
-    With noise, of the mean of its colours for a picture and for the mirror image, in which what it
+    With noise, of the mean of its colors for a picture and for the mirror image, in which what it
     is not sure of is less. How sure it is tells the chroma around each pixel
     (`upsampling.guided_mean`).
 
     Attributes:
-        chroma_noise: in units of a* and b*, at least 0; 0 leaves all colours.
+        chroma_noise: in units of a* and b*, at least 0; 0 leaves all colors.
         chroma_gain: above 0; with no noise 1 leaves them as they are.
         chroma_order: above 0; 2 is the Wiener filter's gain, 1 parts them gently, 4 sharply.
-        colorfulness_power: at least 0; of the foretold colourfulness over a moderate one's
+        colorfulness_power: at least 0; of the foretold colorfulness over a moderate one's
             (`networks.MODERATE_COLORFULNESS`), a factor on the gain.
 
     Raises:
@@ -78,7 +78,7 @@ def names() -> list[str]:
 
 
 def default_name() -> str:
-    """The shipped model that colours if none is asked for: `photos`, else `cifar10`.
+    """The shipped model that colors if none is asked for: `photos`, else `cifar10`.
 
     Raises:
         ModelError: neither is in the package.
@@ -159,36 +159,36 @@ def architecture(config: config_lib.TrainConfig) -> dict[str, Any]:
             "controls": [control.name for control in config.controls.askable()]}
 
 
-def natural_colours(folder: Path) -> NaturalColours:
-    """How an exported model finishes its natural colours; a run leaves them as they are.
+def natural_colors(folder: Path) -> NaturalColors:
+    """How an exported model finishes its natural colors; a run leaves them as they are.
 
     Raises:
         ModelError: `model.json` cannot be used.
     """
     if not is_exported(folder):
-        return NaturalColours()
+        return NaturalColors()
     return _read_description(folder)["natural"]
 
 
-def check_natural(natural: NaturalColours, config: config_lib.TrainConfig) -> None:
-    """Refuses what a model's natural colours cannot be finished by.
+def check_natural(natural: NaturalColors, config: config_lib.TrainConfig) -> None:
+    """Refuses what a model's natural colors cannot be finished by.
 
     Raises:
         ModelError: it was trained to fixed targets, which it answers, and `natural` does not leave
-            colours as they are; or it foretells no colourfulness, and `natural` has a power of it.
+            colors as they are; or it foretells no colorfulness, and `natural` has a power of it.
     """
     if natural.colorfulness_power and not config.model.global_context:
         raise ModelError("`colorfulness_power` is for models trained with --global_context. "
                          f"Received: colorfulness_power={natural.colorfulness_power}")
     fixed = config.controls.desired()
-    if fixed and natural != NaturalColours():
-        raise ModelError(f"`{'`, `'.join(NATURAL_HELP)}` are for models that colour naturally. "
+    if fixed and natural != NaturalColors():
+        raise ModelError(f"`{'`, `'.join(NATURAL_HELP)}` are for models that color naturally. "
                          f"Received: desired_{' desired_'.join(fixed)}")
 
 
 def describe(
     config: config_lib.TrainConfig, weights: Path, step: int,
-    natural: NaturalColours = NaturalColours(),
+    natural: NaturalColors = NaturalColors(),
 ) -> dict[str, Any]:
     """The content of `model.json`."""
     return {"format": FORMAT, "sha256": sha256(weights), "step": step,
@@ -207,7 +207,7 @@ def _read_description(folder: Path) -> dict[str, Any]:
         version = description["format"]
         if version == FORMAT:
             return {"sha256": str(description["sha256"]),
-                    "natural": NaturalColours(**description.get("natural", {})),
+                    "natural": NaturalColors(**description.get("natural", {})),
                     "architecture": dict(description["architecture"])}
     except (OSError, ValueError, KeyError, TypeError, ModelError) as error:
         raise ModelError(f"{path} cannot be used: {type(error).__name__}: {error}")

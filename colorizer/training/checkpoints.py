@@ -45,7 +45,7 @@ class Checkpoints:
         folder: where they are. It must exist at the first save: one that has vanished, with its
             disk perhaps, is not made again.
         state: TensorFlow objects to save and restore, by name.
-        inference_weights: gives the model whose weights colour pictures.
+        inference_weights: gives the model whose weights color pictures.
         keep: how many of the newest stay.
     """
 

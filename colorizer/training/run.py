@@ -109,7 +109,7 @@ def _train(run: trainer.Trainer) -> int:
 
 
 def _begin_from(run: trainer.Trainer, source: str) -> str:
-    left = run.begin_from(inference.weights_file(saved_models.find(source)))
+    left = run.load_pretrained(inference.weights_file(saved_models.find(source)))
     layers = sorted({name.split("/")[0] for name in left})
     return f"; the generator begins as {source}" + (
         f", but for {len(layers)} layers: {', '.join(layers)}" if layers else "")

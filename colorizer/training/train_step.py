@@ -26,7 +26,7 @@ class Examples(NamedTuple):
         l_scaled: float [batch, h, w, 1], the lightness.
         ab_real: float [batch, h, w, 2], what the discriminator is shown as real.
         ab_l1: float [batch, h, w, 2], what the L1 loss compares with.
-        targets: what is asked of the colours.
+        targets: what is asked of the colors.
         condition: the control vector of a conditional model, float [batch, n]; else None.
     """
 
@@ -89,10 +89,10 @@ class TrainStep:
         # Not fused, the controls' pixelwise mathematics takes a third of a step on CPUs.
         fused = tf.function(jit_compile=not tf.config.list_logical_devices("GPU"))
         self._draw_targets = fused(self._edit_originals)
-        self._colour_losses = fused(self._measure_misses)
+        self._color_losses = fused(self._measure_misses)
 
     @property
-    def colouring_model(self) -> keras.Model:
+    def coloring_model(self) -> keras.Model:
         """The generator that users get: the average of its weights if there is one."""
         return self.average or self.generator
 
@@ -140,7 +140,7 @@ class TrainStep:
         # Around strategy.run, not in it: optimizers synchronize replicas, which a tf.cond forbids.
         tf.cond(sound,
                 lambda: self.strategy.run(self._apply_replica, args=(gradients, step, turn)),
-                lambda: self.strategy.run(self._put_back, args=(before,)))
+                lambda: self.strategy.run(self._restore, args=(before,)))
         return values
 
     def _differentiate_replica(self, rgb, step, turn: int):
@@ -189,7 +189,7 @@ class TrainStep:
         if turn == len(self._turns) - 1:
             self._update_average(step)
 
-    def _put_back(self, before):
+    def _restore(self, before):
         for variable, value in zip(self._changed_by_passes(), before):
             variable.assign(value)
 
@@ -208,7 +208,7 @@ class TrainStep:
         """The pictures of one replica in the networks' scales, and what is asked of each."""
         rgb = ops.cast(rgb, "float32") / 255.0
         lab = color.rgb_to_lab(rgb)
-        l_scaled, ab_real = color.split_scaled(lab)
+        l_scaled, ab_real = color.lab_to_scaled(lab)
         luma = self.config.model.input_channel == "luma"
         gray = color.rgb_to_luma_scaled(rgb) if luma else l_scaled
         settings = self.config.controls
@@ -231,8 +231,8 @@ class TrainStep:
     def _edit_originals(self, lab, uniform):
         """The edited pictures' ab, scaled, and the targets that they answer."""
         rgb, targets = conditioning.draw_targets(
-            self._obeyed, lab, uniform, self.config.controls.unconditional_share)
-        return color.split_scaled(color.rgb_to_lab(rgb))[1], targets
+            self._obeyed, lab, uniform, self.config.controls.condition_dropout)
+        return color.lab_to_scaled(color.rgb_to_lab(rgb))[1], targets
 
     def _inputs(self, model: keras.Model, pictures: list, examples: Examples):
         """What a network is called with: the pictures, and the condition if it has that input."""
@@ -255,7 +255,7 @@ class TrainStep:
 
         Args:
             examples: the batch.
-            fake: the generator's colours.
+            fake: the generator's colors.
             foretold: its second output, if it has one.
             real: whether D is shown the real pictures, too; without them it has no losses.
         """
@@ -266,7 +266,7 @@ class TrainStep:
             generator_terms["perceptual"] = self.content_loss(
                 l_fake, fake[..., -2:], examples.l_scaled, examples.ab_l1)
         if self._controlled or objective.original_colorfulness_weight or foretold:
-            generator_terms |= self._colour_losses(
+            generator_terms |= self._color_losses(
                 l_fake, fake[..., -2:], examples, *foretold)
         if objective.adversarial_weight == 0:
             return generator_terms, {}
@@ -293,7 +293,7 @@ class TrainStep:
 
     def _measure_misses(self, l_fake, ab_fake, examples: Examples, foretold=None):
         """How far a picture is from each target that has a loss, and what is foretold and the
-        picture's colourfulness from the original's.
+        picture's colorfulness from the original's.
         """
         missed = conditioning.control_losses(
             self._obeyed, l_fake, ab_fake, examples.targets, self._controlled,

@@ -74,10 +74,10 @@ class Trainer:
         self.best: dict[str, Any] | None = None
         self.checkpoints = checkpoints.Checkpoints(
             self.workdir / "checkpoints", self.train_step.state(),
-            lambda: self.train_step.colouring_model, config.run.keep_checkpoints)
+            lambda: self.train_step.coloring_model, config.run.keep_checkpoints)
         self.colorizer = inference.Colorizer(
-            self.train_step.colouring_model, config.data.image_size, config.controls.desired(),
-            halvings=config.model.halvings, luma=config.model.input_channel == "luma",
+            self.train_step.coloring_model, config.data.image_size, config.controls.desired(),
+            num_downsamples=config.model.num_downsamples, luma=config.model.input_channel == "luma",
             obeyed=config.controls.askable())
         self.summaries: summaries.Summaries | None = None
 
@@ -104,7 +104,7 @@ class Trainer:
         self.best = loop.get("best")
         return True
 
-    def begin_from(self, weights: Path) -> list[str]:
+    def load_pretrained(self, weights: Path) -> list[str]:
         """Gives the generator, and its average, the weights that fit; returns names of others.
 
         Raises:
@@ -217,7 +217,7 @@ class Trainer:
         return result
 
     def _colorize(self, rgb8: np.ndarray, **targets: float | None) -> np.ndarray:
-        """Colours test pictures as the network does alone, which is what a run can improve.
+        """Colors test pictures as the network does alone, which is what a run can improve.
 
         Unless the run is to stop: an evaluation can take minutes.
         """
@@ -334,4 +334,4 @@ def total_steps(config: config_lib.TrainConfig, train_size: int) -> int:
 
 def _ab_scaled(rgb8: np.ndarray) -> np.ndarray:
     lab = color.rgb_to_lab(rgb8.astype(np.float32) / 255.0)
-    return np.asarray(color.split_scaled(lab)[1])
+    return np.asarray(color.lab_to_scaled(lab)[1])
