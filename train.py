@@ -2,48 +2,44 @@
 
 from __future__ import annotations
 
-import pathlib
+from pathlib import Path
 
 from absl import flags
 
-from colorizer import config as config_lib
-from colorizer import cli as flags_lib
+from colorizer import cli
+from colorizer.config import CONFIG_FILE, ConfigError, TrainConfig, read_config
 
 USAGE = """Trains a grayscale-to-color GAN (arXiv:1803.05400).
 
   python train.py --dataset=sample                   the built-in photographs, minutes
   python train.py --dataset=cifar10                  the paper's CIFAR-10 networks
-  python train.py --dataset=/path/to/pictures        any folder of pictures
+  python train.py --dataset=/path/to/images          any folder of images
   python train.py --workdir=runs/cifar10             go on with a run
 
 Exit status: 0 when the run is finished, 75 when it was stopped (SIGTERM, Ctrl-C, a lost worker) and
-the same command goes on, 2 for wrong flags or data and for numbers that stay infinite."""
+the same command goes on, 2 for wrong flags or data and for numbers that stay infinite.
+"""
 
 
 def main(argv: list[str]) -> int:
     values = flags.FlagValues()
-    flags_lib.define_settings(values)
-    rest = flags_lib.parse(argv, values, USAGE)
+    cli.define_settings(values)
+    rest = cli.parse(argv, values, USAGE)
     if rest:
-        raise config_lib.ConfigError(f"train.py takes flags only. Received: {' '.join(rest)}")
-    config = flags_lib.build_config(values, base=_saved_config(values.workdir))
-    # TensorFlow is imported only once the flags are right, and several workers must find each
-    # other before it does anything: importing `runs` computes tables.
-    from colorizer.training import distribution as devices
+        raise ConfigError(f"train.py takes flags only. Received: {' '.join(rest)}")
+    config = cli.build_config(values, base=_saved_config(values.workdir))
+    from colorizer import training  # TensorFlow is imported only once the flags are right.
 
-    strategy = devices.choose_strategy()
-    from colorizer.training import run as runs
-
-    return runs.run(config, strategy)
+    return training.train(config)
 
 
-def _saved_config(workdir: str | None) -> config_lib.TrainConfig:
+def _saved_config(workdir: str | None) -> TrainConfig:
     """The settings of the run in `workdir`, which the given flags then change; else the defaults.
     """
-    if workdir and (pathlib.Path(workdir) / "config.json").exists():
-        return config_lib.read_config(pathlib.Path(workdir))
-    return config_lib.TrainConfig()
+    if workdir and (Path(workdir) / CONFIG_FILE).exists():
+        return read_config(Path(workdir))
+    return TrainConfig()
 
 
 if __name__ == "__main__":
-    flags_lib.run(main)
+    cli.run(main)

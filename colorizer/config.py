@@ -1,21 +1,209 @@
-"""All settings of a run together: rules that need several of them, defaults that depend on the
-data, and their JSON form.
+"""Every setting of a run: its default, its help, its rule, and its JSON form (no TensorFlow).
+
+The section classes are the single list of settings. `cli.py` makes one command-line flag of each
+field. `config.json` in a run's folder holds the same fields.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 import dataclasses
 from dataclasses import dataclass
+import functools
 import json
+import math
 from pathlib import Path
-from typing import Any
+from typing import Any, Mapping, get_args, get_type_hints
 
 from colorizer.color import controls
-from colorizer.settings import (
-    ConfigError, ControlsConfig, DataConfig, ModelConfig, ObjectiveConfig, OptimizerConfig, RunConfig, check, check_kind
-)
+from colorizer.errors import UserError
 
-ATTENTION_LIMIT = 2**30  # bytes
+CONFIG_FILE = "config.json"
+MAX_ATTENTION_BYTES = 2**30
+MIN_ATTENTION_SIDE = 4
+
+
+class ConfigError(UserError):
+    """A setting breaks its rule."""
+
+
+def setting(
+    default: Any, help: str, *, low: float | None = None, high: float | None = None,
+    above: float | None = None, choices: tuple[str, ...] | None = None,
+    aliases: tuple[str, ...] = (), may_change: bool = False, flag: bool = True,
+) -> Any:
+    """A field with its help, its bounds, other names of its flag, and whether a resume may change
+    it.
+    """
+    metadata = dict(help=help, low=low, high=high, above=above, choices=choices, aliases=aliases,
+                    may_change=may_change, flag=flag)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def target(name: str) -> Any:
+    """The field of one control's fixed target."""
+    return setting(None, f"fixed target of training: {controls.select([name])[0].help}",
+                   low=0, high=1)
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Data"""
+
+    dataset: str = setting(
+        "cifar10", "what to train on: `sample` (built in), a folder of images, or the name of any "
+        "TensorFlow Datasets set that has an `image`")
+    data_dir: str | None = setting(
+        None, "where TensorFlow Datasets keeps its data (default: ~/tensorflow_datasets)",
+        aliases=("dataset_path",), may_change=True)
+    image_size: int | None = setting(
+        None, "side of the training images in pixels, a power of two (default: the set's own when "
+        "it is 32, else 256)", low=16, high=1024)
+    augment: bool = setting(True, "flip images at random, and crop those of a folder")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Networks"""
+
+    base_channels: int | None = setting(
+        None, "channels of the first layer; the others scale with it (default: the paper's 64; "
+        "24 for the sample)", low=1, high=1024, aliases=("width",))
+    num_downsamples: int | None = setting(
+        None, "how often the generator halves the image (default: down to 2 x 2 pixels)", low=1,
+        high=9, flag=False)
+    disc_norm: str = setting(
+        "batch", "normalization in the discriminator; spectral: of every convolution's kernel",
+        choices=("batch", "spectral"))
+    init: str = setting(
+        "he", "how kernels are initialized: he (the generator's last layer at zeros, so that "
+        "training begins with gray), normal (N(0, 0.02), batch norm's gain N(1, 0.02)), lecun (the "
+        "paper's released code), uniform (PyTorch's default)",
+        choices=("he", "normal", "lecun", "uniform"))
+    predict_lightness: bool = setting(
+        False, "as in the paper's released code: the networks see luma (Rec. 601) in place of CIE "
+        "L*, and the generator predicts L as well as ab")
+    attention_resolution: int | None = setting(
+        None, "side in pixels of the generator's feature map that gets self-attention: 4, 8 ... "
+        "(default: none)", low=MIN_ATTENTION_SIDE)
+    global_context: bool = setting(
+        False, "let a summary of the whole image modulate the generator's decoder", flag=False)
+
+
+@dataclass(frozen=True)
+class ObjectiveConfig:
+    """Objective"""
+
+    adversarial_weight: float = setting(
+        1.0, "weight of -log D(G) in the generator's loss; 0 trains without a discriminator", low=0)
+    l1_weight: float = setting(100.0, "weight of the mean |ab - real ab|", low=0)
+    l1_target: str = setting(
+        "retargeted", "what the L1 of a conditional model compares with: the original moved to the "
+        "targets, or as it is", choices=("retargeted", "original"))
+    label_smoothing: float = setting(
+        0.1, "how far the discriminator's label for real images is below 1", low=0, high=0.5)
+    perceptual_weight: float = setting(
+        0.0, "weight of the perceptual loss, a distance in the features of `perceptual_network`",
+        low=0)
+    perceptual_network: str = setting(
+        "vgg19", "classifier of the perceptual loss: vgg19 (ImageNet weights, downloaded), cifar10 "
+        "(comes with the package), or the path of a .keras classifier of RGB in [0, 1]")
+
+
+@dataclass(frozen=True)
+class ControlsConfig:
+    """Controls"""
+
+    conditional: bool = setting(
+        False, "train one model that takes any target of any control at inference")
+    condition_dropout: float = setting(
+        0.25, "share of the training images of a conditional model that get no target, so that it "
+        "also learns natural colors", low=0, high=1)
+    hue_mean: str = setting(
+        "circular", "how the hue of an image is averaged: circular, weighted by chroma, or linear, "
+        "the published term, which breaks at the wrap", choices=("circular", "linear"))
+    desired_saturation: float | None = target("saturation")
+    desired_hue: float | None = target("hue")
+    desired_red: float | None = target("red")
+    desired_green: float | None = target("green")
+    desired_blue: float | None = target("blue")
+    desired_colorfulness: float | None = target("colorfulness")
+    desired_warmth: float | None = target("warmth")
+    control_weight: float = setting(
+        1.0, "weight of |statistic - target| of each control in the generator's loss", low=0)
+
+    def supported(self) -> tuple[controls.Control, ...]:
+        """The controls that a user may set at inference: all of a conditional model, else none."""
+        return controls.CONTROLS if self.conditional else ()
+
+    def desired(self) -> dict[str, float]:
+        """The fixed targets of training, control -> target."""
+        values = {name: getattr(self, f"desired_{name}") for name in controls.CONTROL_NAMES}
+        return {name: value for name, value in values.items() if value is not None}
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """Optimization"""
+
+    batch_size: int | None = setting(
+        None, "images a step, over all devices (default: 128 up to 64 px, else 16)", low=1)
+    epochs: float | None = setting(
+        None, "passes over the training images (default: 200 up to 64 px, else 10; 30 for the "
+        "sample)", above=0, may_change=True)
+    max_steps: int | None = setting(
+        None, "stop after this many steps, whatever `epochs`", low=1, may_change=True)
+    lr: float | None = setting(
+        None, "learning rate of Adam for both networks (default: the paper's 2e-4; 1e-3 for the "
+        "sample)", above=0, aliases=("gen_lr",), may_change=True)
+    disc_lr: float | None = setting(
+        None, "learning rate of the discriminator (default: `lr`)", above=0, may_change=True)
+    min_lr: float = setting(
+        0.0, "the learning rates never fall below this", low=0, may_change=True)
+    disc_min_lr: float | None = setting(
+        None, "the same for the discriminator (default: `min_lr`)", low=0, may_change=True)
+    update_schedule: str = setting(
+        "d_g", "the updates of a step. d_g: the discriminator, then the generator, as in the "
+        "paper; d_g_g: then the generator again, as in its released code; joint: both from one "
+        "pass of the generator, which is faster and has other dynamics",
+        choices=("d_g", "d_g_g", "joint"))
+    beta1: float = setting(
+        0.5, "Adam's decay of the first moment (\"reduced momentum\")", low=0, high=0.9999)
+    lr_decay_steps: int | None = setting(
+        None, "steps in which the learning rates fall smoothly to a tenth (default: they fall to a "
+        "tenth whenever the training L1 has stopped falling, as in the paper)", low=1,
+        may_change=True)
+    ema_decay: float | None = setting(
+        None, "average the generator's weights over steps with this factor and colorize with the "
+        "average (default: 0, off, as in the paper; 0.99 for the sample)", low=0, high=0.99999)
+    precision: str = setting(
+        "float32", "arithmetic: mixed_float16 for GPUs with tensor cores, such as a T4; "
+        "mixed_bfloat16 for newer GPUs and CPUs with bfloat16 matrix units",
+        choices=("float32", "mixed_float16", "mixed_bfloat16"))
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Run"""
+
+    workdir: str | None = setting(
+        None, "folder of the run: config.json, checkpoints, TensorBoard logs, samples (default: "
+        "runs/<dataset>)", aliases=("checkpoints_path",), may_change=True)
+    seed: int = setting(0, "fixes weights, order of the images, flips and dropout",
+                        low=0, high=2**31 - 1)
+    init_from: str | None = setting(
+        None, "a run or a model that ships, whose generator this run begins with: every layer "
+        "whose name and shape match; its architecture is the default")
+    deterministic: bool = setting(
+        False, "bit-identical results on GPUs too, which is slower", may_change=True)
+    checkpoint_steps: int | None = setting(
+        None, "steps between checkpoints, besides one every 10 minutes", low=1,
+        aliases=("save_interval",), may_change=True)
+    eval_steps: int | None = setting(
+        None, "steps between evaluations and image grids (default: one epoch, at most 1000)",
+        low=1, aliases=("log_interval",), may_change=True)
+    eval_examples: int = setting(
+        1000, "validation images in an evaluation during training", low=1, may_change=True)
 
 
 @dataclass(frozen=True)
@@ -23,6 +211,13 @@ class TrainConfig:
     """All settings of one training run.
 
     Settings whose default depends on the data set are None until `resolve`.
+
+    Raises:
+        ConfigError: a setting breaks its rule, or two contradict each other.
+
+    Example:
+        >>> TrainConfig().replace(dataset="cifar10", desired_saturation=1.0).controls.desired()
+        {'saturation': 1.0}
     """
 
     data: DataConfig = DataConfig()
@@ -35,74 +230,58 @@ class TrainConfig:
     def __post_init__(self):
         for section in dataclasses.fields(self):
             part = getattr(self, section.name)
+            types = field_types(type(part))
             for field in dataclasses.fields(part):
-                check_kind(field, getattr(part, field.name))
-        for name, value, rule in self.settings():
-            check(name, value, rule)
-        size = self.data.image_size
-        if size is not None and size & (size - 1):
-            raise ConfigError(f"`image_size` must be a power of two. Received: image_size={size}")
-        if size is not None and 2 ** (self.model.num_downsamples or 0) > size:
-            raise ConfigError(f"`image_size` must be at least 2 to the power of `num_downsamples`. "
-                              f"Received: image_size={size}, num_downsamples={self.model.num_downsamples}")
-        if self.optimizer.lr_decay in ("plateau", "none") and self.optimizer.lr_decay_steps:
-            raise ConfigError(
-                "`lr_decay_steps` belongs to lr_decay=exponential. Received: "
-                f"lr_decay={self.optimizer.lr_decay}, "
-                f"lr_decay_steps={self.optimizer.lr_decay_steps}")
-        if self.optimizer.lr_decay == "exponential" and not self.optimizer.lr_decay_steps:
-            raise ConfigError(
-                "lr_decay=exponential needs `lr_decay_steps`. Received: lr_decay_steps=None")
-        self._check_controls(self.controls.desired())
+                check(field.name, getattr(part, field.name), types[field.name], field.metadata)
         if self.objective.adversarial_weight == 0 and self.objective.l1_weight == 0:
             raise ConfigError(
                 "one of `adversarial_weight` and `l1_weight` must be above 0. Received: both 0")
-        if self.model.attention_resolution is not None and size is not None:
-            self._check_attention(size, self.model.attention_resolution)
+        self._check_size()
+        self._check_controls()
 
-    def _check_controls(self, desired: dict[str, float]) -> None:
-        self.controls.obeyed()
+    def _check_size(self) -> None:
+        size = self.data.image_size
+        if size is None:
+            return
+        if size & (size - 1):
+            raise ConfigError(f"`image_size` must be a power of two. Received: image_size={size}")
+        downsamples = self.model.num_downsamples or size.bit_length() - 2
+        if 2 ** downsamples > size:
+            raise ConfigError("`image_size` must be at least 2 to the power of `num_downsamples`. "
+                              f"Received: image_size={size}, num_downsamples={downsamples}")
+        side = self.model.attention_resolution
+        if side is None:
+            return
+        smallest = max(MIN_ATTENTION_SIDE, 2 * size // 2 ** downsamples)
+        sides = [2**power for power in range(smallest.bit_length() - 1, size.bit_length())]
+        if side not in sides:
+            raise ConfigError(
+                "`attention_resolution` must be the side of a feature map, here one of "
+                f"{', '.join(map(str, sides))}. Received: attention_resolution={side}, "
+                f"image_size={size}")
+        needed = 4 * (self.optimizer.batch_size or 1) * side**2 * (side // 2)**2
+        if needed > MAX_ATTENTION_BYTES:
+            raise ConfigError(
+                "the attention matrices of a batch, 4 bytes * batch_size * side^2 * (side / 2)^2, "
+                f"must fit into {MAX_ATTENTION_BYTES / 2**30:g} GiB. Received: "
+                f"{needed / 2**30:.3g} GiB of attention_resolution={side}, "
+                f"batch_size={self.optimizer.batch_size}")
+
+    def _check_controls(self) -> None:
+        desired = self.controls.desired()
         received = ", ".join(f"desired_{name}={value:g}" for name, value in desired.items())
         if self.controls.conditional and desired:
             raise ConfigError(
-                "a conditional model is given its targets when it colors, a fixed one when it is "
-                f"trained: not both. Received: conditional=True, {received}")
+                "a conditional model takes its targets at inference, a fixed target belongs to "
+                f"training: give one of the two. Received: conditional=True, {received}")
         if self.controls.conditional and self.controls.hue_mean == "linear":
             raise ConfigError("`hue_mean` must be circular for a conditional model, whose targets "
                               "are. Received: conditional=True, hue_mean=linear")
-        if self.controls.controls and not self.controls.conditional:
-            raise ConfigError("`controls` says what a conditional model obeys. Received: "
-                              f"conditional=False, controls={self.controls.controls}")
-        weight = self.objective.original_colorfulness_weight
-        never_natural = self.controls.conditional and self.controls.condition_dropout == 0
-        if weight > 0 and (desired or never_natural):
-            received = received or "conditional=True, condition_dropout=0"
-            raise ConfigError(
-                "`original_colorfulness_weight` is for pictures that are asked for nothing. "
-                f"Received: original_colorfulness_weight={weight:g}, {received}")
-        unweighted = [name for name in desired if self.controls.weights()[name] == 0]
-        if unweighted:
-            raise ConfigError("a control with a fixed target must have a weight above 0. Received: "
-                              f"{received}, {unweighted[0]}_weight=0")
+        if desired and self.controls.control_weight == 0:
+            raise ConfigError("a fixed target needs a `control_weight` above 0. "
+                              f"Received: {received}, control_weight=0")
 
-    def _check_attention(self, size: int, side: int) -> None:
-        largest = size // 2 if self.model.attention_in == "both" else size
-        smallest = max(4, 2 * size // 2 ** (self.model.num_downsamples or size.bit_length()))
-        maps = [2**power for power in range(smallest.bit_length() - 1, largest.bit_length())]
-        if side not in maps:
-            raise ConfigError(
-                "`attention_resolution` must be the side of a feature map, here one of "
-                f"{', '.join(map(str, maps))}. Received: attention_resolution={side}, "
-                f"image_size={size}, attention_in={self.model.attention_in}")
-        batch = self.optimizer.batch_size or 1
-        needed = 4 * batch * side**2 * (side // 2)**2
-        if needed > ATTENTION_LIMIT:
-            raise ConfigError(
-                "the attention matrices of a batch, 4 bytes * batch_size * side^2 * (side / 2)^2, "
-                f"must fit into {ATTENTION_LIMIT / 2**30:g} GiB. Received: {needed / 2**30:.3g} "
-                f"GiB of attention_resolution={side}, batch_size={batch}")
-
-    def settings(self):
+    def settings(self) -> Iterator[tuple[str, Any, Mapping[str, Any]]]:
         """Yields (name, value, metadata) of every setting."""
         for section in dataclasses.fields(self):
             part = getattr(self, section.name)
@@ -120,22 +299,16 @@ class TrainConfig:
         """
         sample = self.data.dataset == "sample"
         small = image_size <= 64
-        decay = "exponential" if self.optimizer.lr_decay_steps else "plateau"
         defaults = {
             "image_size": image_size,
-            "width": 24 if sample else 64,
+            "base_channels": 24 if sample else 64,
             "batch_size": 32 if sample else 128 if small else 16,
-            "epochs": 30 if sample else 200 if small else 10,
+            "epochs": 30.0 if sample else 200.0 if small else 10.0,
             "lr": 1e-3 if sample else 2e-4,
-            "lr_decay": decay,
-            "controls": ",".join(controls.NAMES) if self.controls.conditional else None,
             "ema_decay": 0.99 if sample else 0.0,
         }
-        missing = {
-            name: defaults[name] for name, value, _ in self.settings()
-            if value is None and name in defaults
-        }
-        return self.replace(**missing)
+        return self.replace(**{name: defaults[name] for name, value, _ in self.settings()
+                               if value is None and name in defaults})
 
     def replace(self, **changes: Any) -> "TrainConfig":
         """A copy with the named settings changed, whatever section they are in."""
@@ -164,7 +337,7 @@ class TrainConfig:
             values = {name: value for section in json.loads(text).values()
                       for name, value in section.items()}
         except (ValueError, AttributeError) as error:
-            raise ConfigError(f"config.json must be an object of sections. Received: {error}")
+            raise ConfigError(f"{CONFIG_FILE} must be an object of sections. Received: {error}")
         return cls().replace(**values)
 
 
@@ -175,10 +348,40 @@ def read_config(workdir: Path) -> TrainConfig:
         ConfigError: there is no `config.json`, or it cannot be read.
     """
     try:
-        return TrainConfig.from_json((workdir / "config.json").read_text(encoding="utf-8"))
+        return TrainConfig.from_json((workdir / CONFIG_FILE).read_text(encoding="utf-8"))
     except UnicodeDecodeError as error:
-        raise ConfigError(f"config.json must be text in UTF-8. Received: {error}")
+        raise ConfigError(f"{CONFIG_FILE} must be text in UTF-8. Received: {error}")
     except OSError as error:
         raise ConfigError(
-            f"`workdir` must be the folder of a run, with a config.json ({error.strerror}). "
+            f"`workdir` must be the folder of a run, with a {CONFIG_FILE} ({error.strerror}). "
             f"Received: workdir={workdir}")
+
+
+@functools.lru_cache(maxsize=None)
+def field_types(section: type) -> dict[str, tuple[type, ...]]:
+    """The types that each setting of a section takes, such as (int, NoneType)."""
+    return {name: get_args(hint) or (hint,) for name, hint in get_type_hints(section).items()}
+
+
+def check(name: str, value: Any, types: tuple[type, ...], rule: Mapping[str, Any]) -> None:
+    """Refuses a value of another type, or one that breaks the rule of its field.
+
+    Raises:
+        ConfigError: it is refused.
+    """
+    received = f"Received: {name}={value!r}"
+    accepted = types + (int,) if float in types else types
+    if not isinstance(value, accepted) or (isinstance(value, bool) and bool not in types):
+        raise ConfigError(f"`{name}` must be of type {types[0].__name__}. {received}")
+    if value is None:
+        return
+    if rule["choices"] and value not in rule["choices"]:
+        raise ConfigError(f"`{name}` must be one of {', '.join(rule['choices'])}. {received}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"`{name}` must be a finite number. {received}")
+    if rule["above"] is not None and value <= rule["above"]:
+        raise ConfigError(f"`{name}` must be above {rule['above']:g}. {received}")
+    if rule["low"] is not None and value < rule["low"]:
+        raise ConfigError(f"`{name}` must be at least {rule['low']:g}. {received}")
+    if rule["high"] is not None and value > rule["high"]:
+        raise ConfigError(f"`{name}` must be at most {rule['high']:g}. {received}")

@@ -8,8 +8,9 @@ import keras
 import pytest
 import tensorflow as tf
 
-from tests.colors import COLORS, picture, write
-from tests.references import CIFAR, cifar_pictures, smooth_pictures
+from colorizer import training
+from colorizer.config import TrainConfig
+from tests.references import CIFAR, cifar_images, smooth_images
 
 tf.config.set_logical_device_configuration(
     tf.config.list_physical_devices("CPU")[0], [tf.config.LogicalDeviceConfiguration()] * 2)
@@ -31,24 +32,21 @@ def same_weights_every_time():
 
 
 @pytest.fixture(scope="session")
-def tfds_dir(tmp_path_factory):
-    from tests import tiny_sets  # with TensorFlow Datasets, which few tests need
-
-    return tiny_sets.prepare(tmp_path_factory.mktemp("tfds"))
-
-
-@pytest.fixture(scope="session")
-def color_folder(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("colors")
-    for number, color in enumerate(COLORS):
-        write(folder / f"{number % 3}" / f"{number}.png", picture(color, 20 + number % 7))
-    return folder
+def tiny_run(tmp_path_factory, one_replica):
+    """The folder of a finished run; a test that writes into it takes a copy."""
+    workdir = tmp_path_factory.mktemp("runs") / "tiny"
+    status = training.train(TrainConfig().replace(
+        dataset="sample", base_channels=2, batch_size=4, max_steps=2, eval_examples=4,
+        workdir=str(workdir)), one_replica)
+    assert status == 0
+    return workdir
 
 
 @pytest.fixture(scope="session", params=["synthetic", "cifar10"])
-def pictures(request):
+def images(request):
+    """RGB float64 [64, 32, 32, 3] in [0, 1]."""
     if request.param == "synthetic":
-        return smooth_pictures()
+        return smooth_images()
     if not (CIFAR / "cifar10").is_dir():
         pytest.skip("no CIFAR-10 in ../shared/data/tfds")
-    return cifar_pictures()
+    return cifar_images()

@@ -1,4 +1,4 @@
-"""The statistics by their definitions in float64, from skimage and papers, and test pictures."""
+"""The statistics by their definitions in float64, from skimage and papers, and test images."""
 
 import functools
 
@@ -9,7 +9,7 @@ from colorizer.color import controls
 from tests.colors import SHARED
 
 CIFAR = SHARED / "tfds"
-PICTURES = 64  # of each kind
+IMAGES = 64  # of each kind
 BY_NAME = {control.name: control for control in controls.CONTROLS}
 LINE = [control for control in controls.CONTROLS if not control.circular]
 PER_PIXEL = [control for control in controls.CONTROLS if control.per_pixel]
@@ -63,11 +63,11 @@ def circular(left, right):
     return np.minimum(difference, 1 - difference)
 
 
-def random_pictures(count=4, height=6, width=5):
+def random_images(count=4, height=6, width=5):
     return np.random.default_rng(0).uniform(0.05, 0.95, (count, height, width, 3))
 
 
-def smooth_pictures(count=PICTURES, size=32):
+def smooth_images(count=IMAGES, size=32):
     """Slow waves of lightness and of color about a cast, saturated as photographs are."""
     rng = np.random.default_rng(1)
     y, x = np.meshgrid(*[np.linspace(0, 1, size)] * 2, indexing="ij")
@@ -81,11 +81,11 @@ def smooth_pictures(count=PICTURES, size=32):
 
 
 @functools.lru_cache(maxsize=None)
-def cifar_pictures():
+def cifar_images():
     import tensorflow_datasets as tfds  # which few tests need
 
     dataset = tfds.load("cifar10", split="test", data_dir=str(CIFAR), download=False)
-    return np.stack([row["image"] for row in dataset.take(PICTURES).as_numpy_iterator()]) / 255
+    return np.stack([row["image"] for row in dataset.take(IMAGES).as_numpy_iterator()]) / 255
 
 
 def lab_of(rgb):

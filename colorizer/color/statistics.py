@@ -1,24 +1,31 @@
-"""Color statistics of pictures, and how far they can reach.
+"""Color statistics of images, and the range of each that is achievable at a given lightness.
 
-Statistics are measured on RGB in [0, 1] of colors inside the gamut (`color.to_gamut`): a color
-outside counts as what the user will see, not as what clipping would make of it. Each is a function
-float [batch, h, w, 3] -> float [batch] with finite gradients everywhere, gray pictures included.
+Statistics are measured on RGB in [0, 1] of colors inside the gamut (`color.to_gamut`). Each is a
+function float [batch, h, w, 3] -> float [batch] with finite gradients everywhere, gray images
+included.
+
+Example:
+    >>> float(saturation(np.full((1, 2, 2, 3), [1.0, 0.5, 0.5], "float32"))[0])
+    0.5
 """
 
 from __future__ import annotations
 
+import functools
 import math
 import sys
 
 from keras import ops
 import numpy as np
 
-from colorizer.color import lab as color
+from skimage import color as skcolor
+
 from colorizer.color import controls
+from colorizer.color.lab import rgb_to_lab
 
 COLORFULNESS_RANGE = 100.0  # Hasler and Suesstrunk: 109 is "extremely colorful"
 WARMTH_RANGE = 50.0  # mean b* of -50 ... 50 -> 0 ... 1
-L_BINS = 4  # per unit of L*, in the tables of reach
+L_BINS = 4  # per unit of L*, in the tables of achievable values
 GRAY_CHROMA = 1e-4  # of [0, 1]: below it there is no hue (the white points of sRGB and Lab differ)
 EPSILON = 1e-6
 L_MARGIN = 0.01  # the 8-bit colors next to black and white are 0.02 away
@@ -50,10 +57,10 @@ def saturation(rgb):
 def hue(rgb):
     """Circular mean of the HSV hue, weighted by chroma (max - min); float [batch] in [0, 1).
 
-    0 red, 1/3 green, 2/3 blue. Gray pixels have no weight; a gray picture gives 0.
+    0 red, 1/3 green, 2/3 blue. Gray pixels have no weight; a gray image gives 0.
     """
     cosine, sine = _hue_vector(rgb)
-    return _turn(_pixel_mean(cosine), _pixel_mean(sine))
+    return _angle_to_hue(_pixel_mean(cosine), _pixel_mean(sine))
 
 
 def linear_hue(rgb):
@@ -61,7 +68,7 @@ def linear_hue(rgb):
 
     It breaks at the wrap (0.98 and 0.02 average to 0.5) and counts gray pixels as red.
     """
-    return _pixel_mean(_turn(*_hue_vector(rgb)))
+    return _pixel_mean(_angle_to_hue(*_hue_vector(rgb)))
 
 
 def red(rgb):
@@ -88,30 +95,30 @@ def colorfulness(rgb):
     red_green = scaled[..., 0] - scaled[..., 1]
     yellow_blue = 0.5 * (scaled[..., 0] + scaled[..., 1]) - scaled[..., 2]
     spread = _root(_variance(red_green) + _variance(yellow_blue))
-    center = _root(ops.square(_pixel_mean(red_green)) + ops.square(_pixel_mean(yellow_blue)))
-    return spread + 0.3 * center
+    mean = _root(ops.square(_pixel_mean(red_green)) + ops.square(_pixel_mean(yellow_blue)))
+    return spread + 0.3 * mean
 
 
 def warmth(rgb):
     """Mean b*, with -50 ... 50 as 0 ... 1; float [batch]: below 0.5 blue, above it yellow."""
-    return 0.5 + _pixel_mean(color.rgb_to_lab(rgb)[..., 2]) / (2.0 * WARMTH_RANGE)
+    return 0.5 + _pixel_mean(rgb_to_lab(rgb)[..., 2]) / (2.0 * WARMTH_RANGE)
 
 
-def reach(control: controls.Control, l_star):
-    """The range of a statistic that any ab at all could give at a picture's lightness.
+def achievable_range(control: controls.Control, l_star):
+    """The range of a statistic that any ab at all could give at an image's lightness.
 
     Args:
         control: which statistic.
         l_star: float [batch, h, w], L* in [0, 100].
 
     Returns:
-        (lowest, highest), float [batch] each; 0 and 1 for statistics that are no mean over pixels.
+        (minimum, maximum), float [batch] each; 0 and 1 for statistics that are no mean over pixels.
     """
     if not control.per_pixel:
         return ops.zeros_like(l_star[:, 0, 0]), ops.ones_like(l_star[:, 0, 0])
     index = ops.cast(_l_bin(l_star, ops), "int32")
-    lowest, highest = (ops.convert_to_tensor(column) for column in _REACH[control.name])
-    return _pixel_mean(ops.take(lowest, index)), _pixel_mean(ops.take(highest, index))
+    minimum, maximum = (ops.convert_to_tensor(column) for column in _range_table(control.name))
+    return _pixel_mean(ops.take(minimum, index)), _pixel_mean(ops.take(maximum, index))
 
 
 def _pixel_mean(values):
@@ -139,7 +146,7 @@ def _hue_vector(rgb):
     return chroma * ops.cos(angle), chroma * ops.sin(angle)
 
 
-def _turn(cosine, sine):
+def _angle_to_hue(cosine, sine):
     """The angle as a share of a turn, in [0, 1); 0 with a zero gradient where there is none."""
     none = ops.abs(cosine) + ops.abs(sine) < GRAY_CHROMA
     angle = ops.arctan2(ops.where(none, 0.0, sine), ops.where(none, 1.0, cosine))
@@ -149,16 +156,40 @@ def _turn(cosine, sine):
 
 
 def _l_bin(l_star, namespace):
-    """The row of a lightness in the table; black and white, which reach nothing, have their own."""
+    """The row of a lightness in the table; black and white, which have no colors, have their own.
+    """
     row = namespace.round(namespace.clip(l_star * L_BINS, 0, 100 * L_BINS)) + 1
     row = namespace.where(l_star < L_MARGIN, 0, row)
     return namespace.where(l_star > 100.0 - L_MARGIN, 100 * L_BINS + 2, row)
 
 
-def _reach_table(control: controls.Control) -> tuple[np.ndarray, np.ndarray]:
-    """The extremes of one pixel's statistic at each L*: float32 [100 * L_BINS + 3] twice.
+_PIXEL_VALUES = {  # the statistic of single pixels, in NumPy: rgb, lab -> value
+    "saturation": lambda rgb, lab: np.ptp(rgb, axis=-1) / np.maximum(rgb.max(axis=-1), EPSILON),
+    "red": lambda rgb, lab: rgb[..., 0],
+    "green": lambda rgb, lab: rgb[..., 1],
+    "blue": lambda rgb, lab: rgb[..., 2],
+    "warmth": lambda rgb, lab: 0.5 + lab[..., 2] / (2.0 * WARMTH_RANGE),
+}
 
-    They lie on the faces of the RGB cube or at the grays.
+
+@functools.lru_cache(maxsize=None)
+def _range_table(name: str) -> tuple[np.ndarray, np.ndarray]:
+    """The extremes of one pixel's statistic at each L*: float32 [100 * L_BINS + 3] twice."""
+    bins, rgb, lab = _extreme_colors()
+    values = _PIXEL_VALUES[name](rgb, lab)
+    minimum = np.full(100 * L_BINS + 3, np.inf, "float32")
+    maximum = -minimum
+    np.minimum.at(minimum, bins, values)
+    np.maximum.at(maximum, bins, values)
+    return minimum, maximum
+
+
+@functools.lru_cache(maxsize=None)
+def _extreme_colors():
+    """The colors at which a statistic is extreme: the faces of the RGB cube, and the grays.
+
+    Returns:
+        (rows of the table int [n], rgb float32 [n, 3], lab float32 [n, 3]).
     """
     levels = np.linspace(0.0, 1.0, 257, dtype="float32")
     faces = [np.roll(np.stack(np.meshgrid(levels, levels, [value], indexing="ij"), -1)
@@ -166,16 +197,5 @@ def _reach_table(control: controls.Control) -> tuple[np.ndarray, np.ndarray]:
              for channel in range(3) for value in (0.0, 1.0)]
     grays = np.repeat(np.linspace(0.0, 1.0, 1001, dtype="float32")[:, None], 3, axis=1)
     rgb = np.concatenate([*faces, grays]).astype("float32")
-    l_star = ops.convert_to_numpy(color.rgb_to_lab(rgb))[:, 0]
-    values = ops.convert_to_numpy(measure(control, rgb[:, None, None, :]))
-    bins = _l_bin(l_star, np).astype(int)
-    lowest = np.full(100 * L_BINS + 3, np.inf, "float32")
-    highest = -lowest
-    np.minimum.at(lowest, bins, values)
-    np.maximum.at(highest, bins, values)
-    return lowest, highest
-
-
-# Made on import: inside a graph that is being traced it could not be.
-_REACH = {control.name: _reach_table(control)
-          for control in controls.CONTROLS if control.per_pixel}
+    lab = skcolor.rgb2lab(rgb).astype("float32")
+    return _l_bin(lab[:, 0], np).astype(int), rgb, lab

@@ -1,43 +1,39 @@
-"""Edits that move the colors of pictures to a target, at their own lightness.
+"""Edits that move the colors of images to a target, at their own lightness.
 
-`apply_edit` makes the pictures that a conditional model learns from, and its last correction.
-`apply_plain_edit`, the textbook edit of ab, is there to compare with.
+`apply_edit` makes the images that a conditional model learns from. It also corrects what the model
+misses at inference (`inference/postprocess.py`).
 """
 
 from __future__ import annotations
 
 import math
-from typing import Callable
-
 from keras import ops
 import numpy as np
 
-from colorizer.color import lab as color
 from colorizer.color import controls
+from colorizer.color.lab import RGB_TO_XYZ, lab_to_linear, linear_to_srgb
 from colorizer.color.statistics import measure
 
-LUMINANCE = color.RGB_TO_XYZ[1].astype("float32")  # Y of linear red, green, blue
+LUMINANCE = RGB_TO_XYZ[1].astype("float32")  # Y of linear red, green, blue
 VIVID_OCTAVES = 8.0  # of gain on small relative saturations at vividness 1
-TINT = 0.004  # of linear RGB: pixels nearer to gray take the picture's own dominant tint
+TINT = 0.004  # of linear RGB: pixels nearer to gray take the image's own dominant tint
 TINT_SOFT = 1e-3  # of linear RGB: a weaker mean tint is noise, and is not blown up to TINT
 FOLD_SHARE = 0.03  # of linear RGB: what the lowest channel counts as above itself
-CHROMA_OCTAVES = 14.0  # of gain on chroma at vividness 1: all but exact grays reach the gamut
-MIN_CHROMA, MAX_CHROMA = 0.05, 150.0  # below any that is not gray in 8 bits; above any at all
 BISECTIONS = 14
-HUE_TURNS, HUE_CORRECTIONS = 12, 12
+HUE_STARTS, HUE_CORRECTIONS = 12, 12
 MAX_AMOUNT = 2.0  # of an edit that `retarget` tries
 EPSILON = 1e-6
 
 
 def apply_edit(lab, edit):
-    """Turns, shifts and vivifies the colors of real pictures at their own lightness.
+    """Rotates, shifts and vivifies the colors of images at their own lightness.
 
     Vividness works on the relative saturation r of a pixel, 1 - min / Y in linear RGB, along the
     line through the gray of its luminance Y: r becomes r * (1 + v) for v < 0, gray at -1, and
     g r / (1 + (g - 1) r) with g = 2 ** (8 v) for v > 0, close to 1 (HSV saturation 1) at 1, and
     with a bounded slope at 0, so that noise in grays stays small. What then exceeds the display's
     range is handed to the other channels at constant Y, so that L* stays. Flat grays stay flat:
-    pixels next to gray take the picture's dominant tint, not the hue of their noise.
+    pixels next to gray take the image's dominant tint, not the hue of their noise.
 
     Args:
         lab: float [batch, h, w, 3], inside the gamut.
@@ -48,8 +44,8 @@ def apply_edit(lab, edit):
         float [batch, h, w, 3], RGB in [0, 1] of the same L*, and exactly the input's colors for
         an edit of zeros.
     """
-    turn, shift_a, shift_b, vivid = _split(edit)
-    linear = color.lab_to_linear(_turn_and_shift(lab, turn, shift_a, shift_b))
+    rotation, shift_a, shift_b, vivid = _split(edit)
+    linear = lab_to_linear(_rotate_and_shift(lab, rotation, shift_a, shift_b))
     luminance = ops.sum(linear * LUMINANCE, axis=-1, keepdims=True)
     tint = ops.mean(linear - luminance, axis=(1, 2), keepdims=True)
     tint = TINT * ops.clip(vivid, 0.0, 1.0) * tint / (
@@ -62,40 +58,18 @@ def apply_edit(lab, edit):
     gain = 2.0 ** (VIVID_OCTAVES * ops.maximum(vivid, 0.0))
     wanted = ops.where(vivid < 0.0, wanted * (1.0 + vivid),
                        gain * wanted / (1.0 + (gain - 1.0) * wanted))
-    return color.linear_to_srgb(_fold_excess(luminance + offset * wanted / relative))
-
-
-def apply_plain_edit(lab, edit):
-    """The textbook edit: chroma scaled, hue angle turned, ab shifted; then `color.to_gamut`.
-
-    Vividness v scales chroma by 1 + v for v < 0, and by 2 ** (14 v) for v > 0, which takes all but
-    grays to the end of the gamut at their Lab hue, whose HSV saturation need not be 1.
-
-    Args:
-        lab: float [batch, h, w, 3], inside the gamut.
-        edit: float [batch, 4], as for `apply_edit`.
-
-    Returns:
-        float [batch, h, w, 3], RGB in [0, 1] of the same L*.
-    """
-    turn, shift_a, shift_b, vivid = _split(edit)
-    gain = ops.where(vivid < 0.0, 1.0 + vivid, 2.0 ** (CHROMA_OCTAVES * vivid))
-    chroma = ops.sqrt(ops.sum(ops.square(lab[..., 1:]), axis=-1, keepdims=True))
-    gain = ops.where(chroma < MIN_CHROMA, ops.minimum(gain, 1.0),
-                     ops.minimum(gain, MAX_CHROMA / ops.maximum(chroma, MIN_CHROMA)))
-    scaled = ops.concatenate([lab[..., :1], gain * lab[..., 1:]], axis=-1)
-    return color.lab_to_rgb(color.to_gamut(_turn_and_shift(scaled, turn, shift_a, shift_b)))
+    return linear_to_srgb(_fold_excess(luminance + offset * wanted / relative))
 
 
 def _split(edit):
     """Half-turns, shift of a*, shift of b*, vividness in [-1, 1]: float [batch, 1, 1, 1] each."""
-    turn, shift_a, shift_b, vivid = (ops.reshape(edit[:, i], (-1, 1, 1, 1)) for i in range(4))
-    return turn, shift_a, shift_b, ops.clip(vivid, -1.0, 1.0)
+    rotation, shift_a, shift_b, vivid = (ops.reshape(edit[:, i], (-1, 1, 1, 1)) for i in range(4))
+    return rotation, shift_a, shift_b, ops.clip(vivid, -1.0, 1.0)
 
 
-def _turn_and_shift(lab, turn, shift_a, shift_b):
+def _rotate_and_shift(lab, rotation, shift_a, shift_b):
     a, b = lab[..., 1:2], lab[..., 2:3]
-    cosine, sine = ops.cos(math.pi * turn), ops.sin(math.pi * turn)
+    cosine, sine = ops.cos(math.pi * rotation), ops.sin(math.pi * rotation)
     return ops.concatenate(
         [lab[..., :1], cosine * a - sine * b + shift_a, sine * a + cosine * b + shift_b], axis=-1)
 
@@ -116,41 +90,40 @@ def _fold_excess(linear):
     return linear
 
 
-def retarget(lab, control: controls.Control, target, apply: Callable = apply_edit):
-    """Moves pictures to a target at their own lightness, as near as the control's edit gets.
+def retarget(lab, control: controls.Control, target):
+    """Moves images to a target at their own lightness, as near as the control's edit gets.
 
-    With `apply_edit`, of 2,048 CIFAR-10 test pictures, saturations of 0.25, 0.5 and 0.75 are met
-    within 0.005 by 99, 97 and 88 %; asked for 1, the mean reached is 0.87 (any ab: 0.97), as
-    near-grays must not turn to noise.
+    Of 2,048 CIFAR-10 test images, saturations of 0.25, 0.5 and 0.75 are met within 0.005 by 99, 97
+    and 88 %. For a target of 1 the mean is 0.87 (any ab: 0.97), as near-grays must not turn to
+    noise.
 
     Args:
         lab: float [batch, h, w, 3], inside the gamut.
         control: which statistic.
         target: float [batch] in [0, 1].
-        apply: `apply_edit` or `apply_plain_edit`.
 
     Returns:
         RGB float [batch, h, w, 3] in [0, 1].
     """
     direction = np.asarray(control.edit, "float32")
 
-    def moved(amount):
-        return apply(lab, amount[:, None] * direction)
+    def edited(amount):
+        return apply_edit(lab, amount[:, None] * direction)
 
-    def missing(amount):
-        left = target - measure(control, moved(amount))
-        return left - ops.round(left) if control.circular else left
+    def error(amount):
+        difference = target - measure(control, edited(amount))
+        return difference - ops.round(difference) if control.circular else difference
 
     search = _search_circle if control.circular else _bisect
-    return moved(search(missing, ops.zeros_like(target)))
+    return edited(search(error, ops.zeros_like(target)))
 
 
-def _bisect(missing, start):
-    """The amount at which a rising statistic meets its target; `missing` is positive below it."""
+def _bisect(error, start):
+    """The amount at which a rising statistic meets its target; `error` is positive below it."""
     def halve(_, bracket):
         low, high = bracket
         middle = 0.5 * (low + high)
-        short = missing(middle) > 0.0
+        short = error(middle) > 0.0
         return ops.where(short, middle, low), ops.where(short, high, middle)
 
     low, high = ops.fori_loop(
@@ -158,22 +131,22 @@ def _bisect(missing, start):
     return 0.5 * (low + high)
 
 
-def _search_circle(missing, start):
-    """The best turn found: some around the circle, then from the best by what is left of the hue.
+def _search_circle(error, start):
+    """The best rotation: the best of some around the circle, then corrected by its remaining error.
 
-    Lab angles and HSV hue do not turn in step, so that one correction is not enough.
+    Lab angles and HSV hue do not change in step, so that one correction is not enough.
     """
-    # At i < HUE_TURNS where to look; afterwards the gain on the hue that is left.
-    plan = np.concatenate([np.arange(HUE_TURNS) * 2.0 / HUE_TURNS,
+    # At i < HUE_STARTS the rotation to try; afterwards the gain on the remaining error.
+    plan = np.concatenate([np.arange(HUE_STARTS) * 2.0 / HUE_STARTS,
                            np.tile([2.0, 1.0, 0.5, 0.25], HUE_CORRECTIONS // 4)])
     plan = ops.convert_to_tensor(plan.astype("float32"))
 
     def improve(i, best):
-        amount, left = best
+        amount, smallest = best
         step = ops.take(plan, i)
-        trial = ops.where(i < HUE_TURNS, step * ops.ones_like(amount), amount + step * left)
-        trial_left = missing(trial)
-        better = ops.abs(trial_left) < ops.abs(left)
-        return ops.where(better, trial, amount), ops.where(better, trial_left, left)
+        trial = ops.where(i < HUE_STARTS, step * ops.ones_like(amount), amount + step * smallest)
+        trial_error = error(trial)
+        better = ops.abs(trial_error) < ops.abs(smallest)
+        return ops.where(better, trial, amount), ops.where(better, trial_error, smallest)
 
-    return ops.fori_loop(0, HUE_TURNS + HUE_CORRECTIONS, improve, (start, start + 1.0))[0]
+    return ops.fori_loop(0, HUE_STARTS + HUE_CORRECTIONS, improve, (start, start + 1.0))[0]

@@ -1,97 +1,148 @@
-"""Any folder of pictures as a data set: which can be used, and which are tested on."""
+"""Any folder of images as a data set: which can be used, and in which split each is."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 import hashlib
+import json
 import os
 from pathlib import Path
 
 import numpy as np
 
-from colorizer.data.dataset import Dataset, DatasetError, Scan, progress, sha256
-from colorizer.data.image_paths import find_pictures
+from colorizer.data.dataset import (
+    SCAN_FILE, TEST_SHARE, VALIDATION_SHARE, Dataset, DatasetError, progress
+)
+from colorizer.data.image_paths import find_images
 from colorizer.data.images import ImageError, is_gray, read_rgb
 from colorizer.data.pipeline import FileSource
 
-TEST_FOLDERS = ("test", "val", "validation")
+SPLIT_FOLDERS = {"train": "train", "val": "validation", "valid": "validation",
+                 "validation": "validation", "test": "test"}
 
 
-def load_folder(
-    name: str, folder: Path, image_size: int, test_split: float, scan: Scan
-) -> Dataset:
-    """Splits the color pictures in a folder.
+def load_folder(name: str, folder: Path, image_size: int, workdir: str | None = None) -> Dataset:
+    """Splits the color images in a folder, by its subfolders or else by their names.
 
     Args:
         name: The folder as the user gave it.
-        folder: The same; its pictures may lie in folders of it, which `train` and one of
-            TEST_FOLDERS divide.
+        folder: The same; its images may lie in folders of it.
         image_size: Side in pixels to bring them to.
-        test_split: Share to test on where no such folders do, in (0, 1).
-        scan: What an earlier run found out about the pictures.
+        workdir: Folder of a run that may know these files already.
 
     Raises:
-        DatasetError: The folder cannot be read, or has too few color pictures.
+        DatasetError: The folder cannot be read, or has too few color images.
     """
-    parts = [folder / part for part in TEST_FOLDERS if (folder / part).is_dir()][:1]
-    if parts and (folder / "train").is_dir():
-        parts.append(folder / "train")
-    else:
-        parts = [folder]
     try:
-        paths = [path for part in parts for path in find_pictures(part)]
-    except ImageError as error:
+        roles = _split_folders(folder)
+        paths = [path for part in roles or [""] for path in find_images(folder / part)]
+    except (OSError, ImageError) as error:
         raise DatasetError(
             f"`dataset` must be a folder that can be read. Received: {error}") from error
-    relative = {path.relative_to(folder).as_posix(): path for path in paths}
-    verdicts = _judge(relative, scan)
-    usable = [path for path, verdict in verdicts.items() if verdict == "color"]
+    files = dict(sorted((path.relative_to(folder).as_posix(), path) for path in paths))
+    verdicts, scan = _scan(files, workdir)
+    splits = _split([name for name, verdict in verdicts.items() if verdict == "color"], roles)
     gray = sum(verdict == "gray" for verdict in verdicts.values())
-    unreadable = [(str(relative[path]), verdict) for path, verdict in verdicts.items()
+    unreadable = [(str(files[name]), verdict) for name, verdict in verdicts.items()
                   if verdict not in ("color", "gray")]
-    if len(parts) == 2:
-        is_test = [not path.startswith("train/") for path in usable]
-    else:
-        is_test = _hash_split(usable, test_split)
-    splits = [[relative[path] for path, test in zip(usable, is_test) if test == wanted]
-              for wanted in (False, True)]
     if not all(splits):
+        counts = "{} to train, {} to validate and {} to test on".format(*map(len, splits))
         first = " (the first: {}: {})".format(*unreadable[0]) if unreadable else ""
         raise DatasetError(
-            "A folder must hold at least 2 readable color pictures, one to train and one to test "
-            f"on. Received: {name} with {len(splits[0])} to train and {len(splits[1])} to test "
-            f"on, {gray} gray and {len(unreadable)} unreadable{first}")
-    train, test = (FileSource(split, image_size) for split in splits)
-    names = "\n".join(path for path, test in zip(usable, is_test) if not test)
-    return Dataset(name, image_size, train, test, gray, unreadable, scan,
-                   sha256(os.fsencode(names)))
+            "A folder must hold at least 3 readable color images, one to train, one to validate "
+            f"and one to test on. Received: {name} with {counts}, {gray} gray and "
+            f"{len(unreadable)} unreadable{first}")
+    train, validation, test = (
+        FileSource([files[name] for name in split], image_size) for split in splits)
+    fingerprint = hashlib.sha256(os.fsencode("\n".join(splits[0]))).hexdigest()
+    return Dataset(
+        name, image_size, train, validation, test, gray, unreadable, fingerprint, scan)
 
 
-def _judge(paths: dict[str, Path], scan: Scan) -> dict[str, str]:
-    """Says of each picture "color", "gray", or why it cannot be read.
+def _split_folders(folder: Path) -> dict[str, str]:
+    """Finds the subfolders that divide a folder.
+
+    Returns:
+        Name -> "train", "validation" or "test"; empty if there is not one to train on and another.
+    """
+    roles = {path.name: SPLIT_FOLDERS[path.name.lower()] for path in folder.iterdir()
+             if path.name.lower() in SPLIT_FOLDERS and path.is_dir()}
+    return roles if {"train"} < set(roles.values()) else {}
+
+
+def _split(names: Sequence[str], roles: Mapping[str, str]) -> list[list[str]]:
+    """Divides files into those to train, validate and test on.
 
     Args:
-        paths: Name -> file.
-        scan: Knows those that have not changed since they were last read.
+        names: POSIX paths relative to the folder.
+        roles: Of its subfolders, see `_split_folders`.
     """
-    known = scan.read("files")
-    keys = {name: _key(name, path) for name, path in paths.items()}
-    new = [name for name in paths if keys[name] not in known]
+    if not roles:
+        test, validation, train = _split_by_hash(names, (TEST_SHARE, VALIDATION_SHARE))
+        return [train, validation, test]
+    train, validation, test = (
+        [name for name in names if roles[name.split("/")[0]] == role]
+        for role in ("train", "validation", "test"))
+    if set(roles.values()) != set(SPLIT_FOLDERS.values()):
+        test += validation  # one of them is not there: the other is to test on
+        validation, train = _split_by_hash(train, (VALIDATION_SHARE,))
+    return [train, validation, test]
+
+
+def _split_by_hash(names: Sequence[str], shares: Sequence[float]) -> list[list[str]]:
+    """Divides files, each by its own name alone, so that new ones move no others.
+
+    Args:
+        names: POSIX paths relative to the folder.
+        shares: Expected shares of the parts but the last, which gets the rest.
+
+    Returns:
+        The parts. Where there are few files, borders move so that no part is empty, if possible.
+    """
+    places = {name: int.from_bytes(hashlib.sha256(os.fsencode(name)).digest()[:8], "big") / 2**64
+              for name in names}
+    ordered = sorted(places, key=places.__getitem__)
+    borders = [0]
+    for later, border in zip(
+            range(len(shares), 0, -1),
+            np.searchsorted([places[name] for name in ordered], np.cumsum(shares))):
+        borders.append(max(0, min(max(border, borders[-1] + 1), len(names) - later)))
+    return [sorted(ordered[start:stop]) for start, stop in zip(borders, [*borders[1:], None])]
+
+
+def _scan(files: Mapping[str, Path], workdir: str | None) -> tuple[dict[str, str], dict[str, str]]:
+    """Judges files, without reading those that are as an earlier run found them.
+
+    Returns:
+        (name -> "color", "gray", or why it cannot be read; what `Dataset.scan` is to be).
+    """
+    known = _read_scan(workdir)
+    keys = {name: _key(name, path) for name, path in files.items()}
+    new = [name for name in files if keys[name] not in known]
+    known.update(zip((keys[name] for name in new), _judge([files[name] for name in new])))
+    verdicts = {name: known[keys[name]] for name in files}
+    return verdicts, {keys[name]: verdicts[name] for name in files} if new else {}
+
+
+def _judge(paths: Sequence[Path]) -> list[str]:
+    """Reads files: of each "color", "gray", or why it cannot be read."""
     executor = ThreadPoolExecutor(os.cpu_count())
     try:
-        verdicts = list(progress(
-            executor.map(_look_at, (paths[name] for name in new)), len(new), "pictures"))
+        return list(progress(executor.map(_judge_one, paths), len(paths), "images"))
     finally:
         executor.shutdown(cancel_futures=True)  # else Ctrl-C would wait for all of them
-    known.update(zip((keys[name] for name in new), verdicts))
-    found = {name: known[keys[name]] for name in paths}
-    if new:
-        scan.write("files", {keys[name]: verdict for name, verdict in found.items()})
-    return found
+
+
+def _judge_one(path: Path) -> str:
+    try:
+        return "gray" if is_gray(read_rgb(path)) else "color"
+    except ImageError as error:
+        return str(error).removeprefix(f"{path}: ")
 
 
 def _key(name: str, path: Path) -> str:
+    """Names a file as it is now: a changed one has another key."""
     try:
         stat = path.stat()
     except OSError:  # a dangling link: reading it will say so
@@ -99,25 +150,11 @@ def _key(name: str, path: Path) -> str:
     return f"{name} {stat.st_size} {stat.st_mtime_ns}"
 
 
-def _look_at(path: Path) -> str:
+def _read_scan(workdir: str | None) -> dict[str, str]:
+    """Returns what `Dataset.save_scan` stored; nothing if that is missing or damaged."""
     try:
-        return "gray" if is_gray(read_rgb(path)) else "color"
-    except ImageError as error:
-        return str(error).removeprefix(f"{path}: ")
-
-
-def _hash_split(names: Sequence[str], test_split: float) -> list[bool]:
-    """Tells which files to test on, each by its own name, so that new ones move no others.
-
-    Args:
-        names: POSIX paths relative to the folder.
-        test_split: Expected share of test files.
-
-    Returns:
-        Whether each is a test file. Of two or more files at least one is, and one is not.
-    """
-    places = [int.from_bytes(hashlib.sha256(os.fsencode(name)).digest()[:8], "big") / 2**64
-              for name in names]
-    if len(names) > 1:
-        test_split = min(max(test_split, np.nextafter(min(places), 1)), max(places))
-    return [place < test_split for place in places]
+        known = json.loads((Path(workdir) / SCAN_FILE).read_text()) if workdir else {}
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) and all(
+        isinstance(verdict, str) for verdict in known.values()) else {}

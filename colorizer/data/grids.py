@@ -1,4 +1,4 @@
-"""Grids of pictures for comparison, with headings."""
+"""Grids of images for comparison, with headings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import os
 from PIL import Image, ImageDraw, ImageFont
 import numpy as np
 
-from colorizer.data import images
+from colorizer.data.images import write_image
 
 GRID_GAP = 4
 GRID_TEXT = 14
@@ -20,20 +20,23 @@ GRID_ROWS = 8  # more rows than this are laid in two blocks side by side
 
 def make_grid(columns: Mapping[str, np.ndarray], row_labels: Sequence[str] | None = None,
               scale: int | None = None) -> np.ndarray:
-    """Lays pictures out for comparison: one row a picture, one headed column an entry.
+    """Lays images out for comparison: one row an image, one headed column an entry.
 
     Args:
         columns: Header -> uint8 [N, H, W, 3]; all of one shape.
         row_labels: N texts for the left of the rows.
-        scale: Nearest-neighbor enlargement; by default what brings small pictures near 96 px.
+        scale: Nearest-neighbor enlargement; by default what brings small images near 96 px.
 
     Returns:
         uint8 [height, width, 3] on white. More than 8 rows are laid in two blocks side by side.
 
+    Example:
+        save_grid("grid.png", {"gray": gray, "colorized": colorized, "original": original})
+
     Raises:
         ValueError: Columns missing, empty or of different shapes; wrong label count.
     """
-    shapes = {name: np.shape(pictures) for name, pictures in columns.items()}
+    shapes = {name: np.shape(images) for name, images in columns.items()}
     shape = next(iter(shapes.values()), ())
     if set(shapes.values()) != {shape} or len(shape) != 4 or shape[-1] != 3 or 0 in shape:
         raise ValueError("`columns` must be non-empty uint8 [N, H, W, 3] arrays of one shape. "
@@ -60,20 +63,20 @@ def make_grid(columns: Mapping[str, np.ndarray], row_labels: Sequence[str] | Non
         x, y = index // rows * lefts[-1], GRID_HEADER + index % rows * (cell[1] + GRID_GAP)
         if row_labels:
             draw.text((x + GRID_GAP, y + cell[1] // 2), row_labels[index], "black", font, "lm")
-        for (name, pictures), left in zip(columns.items(), lefts):
+        for (name, images), left in zip(columns.items(), lefts):
             if index % rows == 0:
                 draw.text((x + left, GRID_HEADER // 2), name, "black", font, "lm")
-            picture = Image.fromarray(pictures[index]).resize(cell, Image.Resampling.NEAREST)
-            canvas.paste(picture, (x + left, y))
+            cell_image = Image.fromarray(images[index]).resize(cell, Image.Resampling.NEAREST)
+            canvas.paste(cell_image, (x + left, y))
     return np.asarray(canvas)
 
 
 def save_grid(path: str | os.PathLike, columns: Mapping[str, np.ndarray],
               row_labels: Sequence[str] | None = None, scale: int | None = None) -> None:
-    """Writes `make_grid(columns, row_labels, scale)` to a picture file (use a .png name).
+    """Writes `make_grid(columns, row_labels, scale)` to an image file (use a .png name).
 
     Raises:
         ValueError: As `make_grid`.
         OSError: The file cannot be written.
     """
-    images.write_picture(path, make_grid(columns, row_labels, scale))
+    write_image(path, make_grid(columns, row_labels, scale))

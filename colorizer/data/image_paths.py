@@ -1,4 +1,4 @@
-"""Picture files by name: which ones a command means, and what their results are called."""
+"""Image files by name: which ones a command means, and how their results are called."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import os
 from pathlib import Path
 
 from colorizer.data.images import (
-    ALPHA_FORMATS, PICTURE_MAGIC, PICTURE_SUFFIXES, WRITE_FORMATS, ImageError, image_error
+    ALPHA_FORMATS, IMAGE_MAGIC, IMAGE_SUFFIXES, WRITE_FORMATS, ImageError, image_error
 )
 
 
-def find_pictures(folder: str | os.PathLike) -> list[Path]:
-    """Lists the picture files under a folder, recursively.
+def find_images(folder: str | os.PathLike) -> list[Path]:
+    """Lists the image files under a folder, recursively.
 
     A file counts by its suffix (so that damaged ones are reported later, not lost) or, where the
     suffix is missing or odd, by its first bytes. Hidden files and folders are skipped. Links to
@@ -40,18 +40,18 @@ def find_pictures(folder: str | os.PathLike) -> list[Path]:
                 kept.append(name)
         folders[:] = kept
         found += [Path(parent, name) for name in files
-                  if not name.startswith(".") and _looks_like_picture(Path(parent, name))]
+                  if not name.startswith(".") and _looks_like_image(Path(parent, name))]
     return sorted(found, key=lambda path: path.relative_to(root).as_posix())
 
 
-def _looks_like_picture(path: Path) -> bool:
-    if path.suffix.lower() in PICTURE_SUFFIXES:
+def _looks_like_image(path: Path) -> bool:
+    if path.suffix.lower() in IMAGE_SUFFIXES:
         return True
     try:
         if not path.is_file():
             return False
         with open(path, "rb") as file:
-            return PICTURE_MAGIC.match(file.read(16)) is not None
+            return IMAGE_MAGIC.match(file.read(16)) is not None
     except OSError:
         return False
 
@@ -60,7 +60,7 @@ def expand_inputs(patterns: Sequence[str]) -> list[tuple[Path, Path]]:
     """Turns command-line arguments into source files and names for their results.
 
     Args:
-        patterns: Each a file (taken as it is), a folder (`find_pictures`) or a glob, in which `**`
+        patterns: Each a file (taken as it is), a folder (`find_images`) or a glob, in which `**`
             crosses folders. An existing path is that path even if it reads like a glob.
 
     Returns:
@@ -69,7 +69,7 @@ def expand_inputs(patterns: Sequence[str]) -> list[tuple[Path, Path]]:
         Should two sources claim one name, the later becomes "name-2.jpg".
 
     Raises:
-        ImageError: A pattern matches no picture, or a folder cannot be listed.
+        ImageError: A pattern matches no image, or a folder cannot be listed.
     """
     pairs: list[tuple[Path, Path]] = []
     sources: set[str] = set()
@@ -77,7 +77,8 @@ def expand_inputs(patterns: Sequence[str]) -> list[tuple[Path, Path]]:
     for pattern in patterns:
         base, matches = _matches(pattern)
         if not matches:
-            raise ImageError(f"no picture matches {pattern!r}")
+            raise ImageError("an input must be an image file, a folder of images or a glob that "
+                             f"matches some. Received: {pattern!r}")
         for source in matches:
             if os.path.abspath(source) in sources:
                 continue
@@ -95,7 +96,7 @@ def expand_inputs(patterns: Sequence[str]) -> list[tuple[Path, Path]]:
 def _matches(pattern: str) -> tuple[Path, list[Path]]:
     path = Path(pattern)
     if path.is_dir():
-        return path, find_pictures(path)
+        return path, find_images(path)
     if path.exists():
         return path.parent, [path]
     base = next(parent for parent in path.parents if parent.is_dir())
@@ -103,23 +104,23 @@ def _matches(pattern: str) -> tuple[Path, list[Path]]:
     for name in sorted(glob.glob(str(path.relative_to(base)), root_dir=base, recursive=True)):
         match = base / name
         if match.is_dir():
-            matches += find_pictures(match)
-        elif _looks_like_picture(match):
+            matches += find_images(match)
+        elif _looks_like_image(match):
             matches.append(match)
     return base, matches
 
 
 def output_path(output_dir: str | os.PathLike, relative_name: str | os.PathLike,
-                picture_format: str, has_alpha: bool = False) -> Path:
-    """Names the result of a picture: its own name, where that can hold the result.
+                image_format: str, has_alpha: bool = False) -> Path:
+    """Names the result of an image: its own name, where that can hold the result.
 
-    ".png" is added (not swapped in: a.gif and a.png must not clash) to GIF and other pictures we
-    cannot write, and to a JPEG or BMP name when there is transparency to keep.
+    ".png" is added (not swapped in: a.gif and a.png must not clash) to the names of GIF and other
+    formats that we cannot write, and to a JPEG or BMP name when there is transparency to keep.
 
     Args:
         output_dir: Folder of the results.
         relative_name: Path below it, from `expand_inputs`.
-        picture_format: `Picture.format` of the source.
+        image_format: `DecodedImage.format` of the source.
         has_alpha: Whether transparency must be kept.
     """
     path = Path(output_dir, relative_name)
@@ -127,6 +128,6 @@ def output_path(output_dir: str | os.PathLike, relative_name: str | os.PathLike,
     if suffix in WRITE_FORMATS:
         keep = not has_alpha or WRITE_FORMATS[suffix] in ALPHA_FORMATS
     else:
-        writable = picture_format in WRITE_FORMATS.values() or picture_format == "MPO"
-        keep = writable and suffix not in PICTURE_SUFFIXES
+        writable = image_format in WRITE_FORMATS.values() or image_format == "MPO"
+        keep = writable and suffix not in IMAGE_SUFFIXES
     return path if keep else path.with_name(path.name + ".png")

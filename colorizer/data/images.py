@@ -1,4 +1,4 @@
-"""Picture files: read them, write them, bring them to size.
+"""Images in memory and in files: read them, write them, bring them to size (no TensorFlow).
 
 Arrays are uint8 RGB [H, W, 3] in 0..255 unless a name or docstring says otherwise. Embedded ICC
 profiles are not applied: stored values are taken as sRGB.
@@ -6,20 +6,25 @@ profiles are not applied: stored values are taken as sRGB.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+import contextlib
 from dataclasses import dataclass
 from math import ceil
 import os
 from pathlib import Path
 import re
-import uuid
+import threading
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 import numpy as np
 
 from colorizer.errors import UserError
+from colorizer.files import write_with
 
 MAX_PIXELS = 100_000_000
+MAX_CHANNELS = 4
 GRAY_TOLERANCE = 2.0  # of 255: JPEG noise stays below, a faint sepia does not
+FULL_SCALE = {"uint8": 255.0, "uint16": 65535.0, "float16": 1.0, "float32": 1.0, "float64": 1.0}
 
 # Only formats whose bytes announce themselves. Pillow would also run Ghostscript on an EPS file.
 READ_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF")
@@ -31,35 +36,25 @@ WRITE_OPTIONS: dict[str, dict[str, object]] = {
     "TIFF": {"compression": "tiff_adobe_deflate"}}
 ALPHA_FORMATS = ("PNG", "WEBP", "TIFF")
 # Some of these Pillow cannot read (.heic): listed, so that they are reported and not lost.
-PICTURE_SUFFIXES = frozenset(WRITE_FORMATS) | {
+IMAGE_SUFFIXES = frozenset(WRITE_FORMATS) | {
     ".jpe", ".jfif", ".gif", ".dib", ".pbm", ".pgm", ".ppm", ".pnm", ".jp2", ".avif", ".heic",
     ".heif"}
-PICTURE_MAGIC = re.compile(
+IMAGE_MAGIC = re.compile(
     rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|GIF8[79]a|BM.{4}\0{4}|RIFF.{4}WEBP|II\*\0|MM\0\*", re.DOTALL)
-
-EXIF_ORIENTATION = 0x0112
-UPRIGHT = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180,
-           4: Image.Transpose.FLIP_TOP_BOTTOM, 5: Image.Transpose.TRANSPOSE,
-           6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
-           8: Image.Transpose.ROTATE_90}
-
-
-# One limit, not two: Pillow's own (89 megapixels) would warn about pictures we accept.
-Image.MAX_IMAGE_PIXELS = MAX_PIXELS
 
 
 class ImageError(UserError):
-    """A picture that cannot be used. The message is one line, "<path>: <reason>"."""
+    """An image file or array that cannot be used; of a file, "<path>: <reason>" in one line."""
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
-    """A decoded picture.
+class DecodedImage:
+    """An image as read from a file.
 
     Attributes:
         rgb: float32 [H, W, 3], sRGB in [0, 1].
         alpha: uint8 [H, W], 0 (transparent) to 255, or None where the file has no transparency.
-        format: Pillow's name of the format the bytes are in, such as "JPEG".
+        format: Pillow's name of the file's format, such as "JPEG".
     """
 
     rgb: np.ndarray
@@ -67,15 +62,19 @@ class Picture:
     format: str
 
 
-def read_picture(path: str | os.PathLike) -> Picture:
-    """Reads a picture file as it should be displayed; of an animation, the first frame.
+def read_image(path: str | os.PathLike) -> DecodedImage:
+    """Reads an image file as it should be displayed; of an animation, the first frame.
 
     The bytes decide the format, not the name. EXIF orientation is applied. 16-bit gray keeps its
     precision. 32-bit integers are taken as 0..65535 and floats as 0..1; where a value lies outside,
-    the picture's own range is stretched to 0..1.
+    the image's own range is stretched to 0..1.
+
+    Example:
+        image = read_image("photo.jpg")
+        print(image.rgb.shape, image.format)
 
     Raises:
-        ImageError: The file is missing, unreadable, empty, not a picture, damaged or truncated, or
+        ImageError: The file is missing, unreadable, empty, not an image, damaged or truncated, or
             its header announces more than `MAX_PIXELS` (refused before decoding).
     """
     path = Path(path)
@@ -88,16 +87,17 @@ def read_picture(path: str | os.PathLike) -> Picture:
             if not head:
                 raise image_error(path, "empty file")
             file.seek(0)
-            with Image.open(file, formats=READ_FORMATS) as image:
+            with _pixel_limit(), Image.open(file, formats=READ_FORMATS) as image:
                 if image.width * image.height > MAX_PIXELS:
                     raise image_error(path, _too_large(image.width * image.height))
                 name = image.format or ""
                 image.load()
-                return Picture(*_decode(_upright(image)), name)
+                _turn_upright(image)
+                return DecodedImage(*_decode(image), name)
     except ImageError:
         raise
     except UnidentifiedImageError as error:
-        known = PICTURE_MAGIC.match(head)
+        known = IMAGE_MAGIC.match(head)
         raise image_error(path, "damaged: its header cannot be read" if known else
                           "not an image (bytes not recognized)") from error
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -118,13 +118,37 @@ def _too_large(pixels: int) -> str:
             f"{MAX_PIXELS // 1_000_000}")
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    # ImageOps.exif_transpose also rewrites the EXIF block and fails where that block is odd.
+_limit_lock = threading.Lock()
+_readers = 0
+_pillow_limit: int | None = None
+
+
+@contextlib.contextmanager
+def _pixel_limit() -> Iterator[None]:
+    """Makes our limit Pillow's own while any thread reads.
+
+    Pillow's, of 89 megapixels, would warn about images that we accept. It is a constant of its
+    module: the first reader replaces it and the last puts it back.
+    """
+    global _readers, _pillow_limit
+    with _limit_lock:
+        if not _readers:
+            _pillow_limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, MAX_PIXELS
+        _readers += 1
     try:
-        method = UPRIGHT.get(image.getexif().get(EXIF_ORIENTATION, 1))
-    except Exception:  # damaged metadata is no reason to refuse sound pixels
-        method = None
-    return image if method is None else image.transpose(method)
+        yield
+    finally:
+        with _limit_lock:
+            _readers -= 1
+            if not _readers:
+                Image.MAX_IMAGE_PIXELS = _pillow_limit
+
+
+def _turn_upright(image: Image.Image) -> None:
+    """Applies the EXIF orientation to a loaded image."""
+    # In place, the pixels are turned before the EXIF block is rewritten, which may fail.
+    with contextlib.suppress(Exception):  # damaged metadata is no reason to refuse sound pixels
+        ImageOps.exif_transpose(image, in_place=True)
 
 
 def _decode(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
@@ -155,19 +179,50 @@ def read_rgb(path: str | os.PathLike) -> np.ndarray:
     """Reads a file as uint8 [H, W, 3] sRGB, rounded; alpha is ignored (not composited).
 
     Raises:
-        ImageError: As `read_picture`.
+        ImageError: As `read_image`.
     """
-    return np.rint(read_picture(path).rgb * 255).astype(np.uint8)
+    return np.rint(read_image(path).rgb * 255).astype(np.uint8)
+
+
+def write_image(path: str | os.PathLike, rgb: np.ndarray, alpha: np.ndarray | None = None) -> None:
+    """Writes an image file; a reader sees the old file or the whole new one, never a part.
+
+    The suffix decides the format, PNG if it is not one of `WRITE_FORMATS`. Lossless but for JPEG
+    (quality 95, 4:4:4). Missing folders are made.
+
+    Args:
+        path: The file.
+        rgb: uint8 [H, W, 3].
+        alpha: uint8 [H, W] or None.
+
+    Raises:
+        ValueError: Wrong shape or dtype, or `alpha` given for a format that has none.
+        OSError: The file cannot be written.
+    """
+    path = Path(path)
+    image_format = WRITE_FORMATS.get(path.suffix.lower(), "PNG")
+    if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[-1] != 3:
+        raise ValueError("`rgb` must be uint8 [H, W, 3]. "
+                         f"Received: rgb.dtype={rgb.dtype}, rgb.shape={rgb.shape}")
+    image = Image.fromarray(rgb)
+    if alpha is not None:
+        if image_format not in ALPHA_FORMATS:
+            raise ValueError(f"`alpha` needs one of the formats {ALPHA_FORMATS}. "
+                             f"Received: path={str(path)!r} (see `image_paths.output_path`)")
+        image.putalpha(Image.fromarray(alpha))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    options = WRITE_OPTIONS.get(image_format, {})
+    write_with(path, lambda file: image.save(file, image_format, **options))
 
 
 def is_gray(rgb: np.ndarray) -> np.ndarray:
-    """Tells pictures that hold no color, such as a gray JPEG stored as RGB.
+    """Tells images that hold no color, such as a gray JPEG stored as RGB.
 
     Args:
         rgb: uint8 [..., H, W, 3].
 
     Returns:
-        bool [...] (a scalar for one picture): whether the largest minus the smallest channel,
+        bool [...] (a scalar for one image): whether the largest minus the smallest channel,
         averaged over the pixels, is below `GRAY_TOLERANCE`.
     """
     r, g, b = np.moveaxis(rgb, -1, 0)
@@ -187,8 +242,8 @@ def resize_and_crop(rgb: np.ndarray, size: int) -> np.ndarray:
     """
     height, width = rgb.shape[:2]
     side = min(height, width)
-    # Cropping first gives the same square and spares a 3 x 2000 strip its enlargement. Whole
-    # pixels, so that a picture already of this size comes through unblurred.
+    # Cropping first gives the same square without enlarging the rest of a 3 x 2000 strip. Whole
+    # pixels, so that an image already of this size comes through unblurred.
     left, top = (width - side) // 2, (height - side) // 2
     resample = Image.Resampling.LANCZOS if size < side else Image.Resampling.BICUBIC
     square = Image.fromarray(rgb).resize(
@@ -196,39 +251,43 @@ def resize_and_crop(rgb: np.ndarray, size: int) -> np.ndarray:
     return np.asarray(square)
 
 
-def write_picture(path: str | os.PathLike, rgb: np.ndarray,
-                  alpha: np.ndarray | None = None) -> None:
-    """Writes a picture file; a reader sees the old file or the whole new one, never a part.
+def as_batch(array: np.ndarray) -> tuple[np.ndarray, bool]:
+    """Brings one image or a batch into one layout; the values stay as they are.
 
-    The suffix decides the format, PNG if it is not one of `WRITE_FORMATS`. Lossless but for JPEG
-    (quality 95, 4:4:4). Missing folders are made.
+    The axes tell what is meant. A last axis of up to 4 counts as channels, so that [H, W, 3] is
+    one image and [N, H, W] are N gray ones; give gray images of 1 to 4 pixels' width as
+    [N, H, W, 1].
 
     Args:
-        path: The file.
-        rgb: uint8 [H, W, 3].
-        alpha: uint8 [H, W] or None.
+        array: uint8, uint16 or float in [0, 1]; [H, W], [H, W, 1], [H, W, 3], [N, H, W],
+            [N, H, W, 1] or [N, H, W, 3].
+
+    Returns:
+        (the same values [N, H, W, 1 or 3], whether they are one image only).
 
     Raises:
-        ValueError: Wrong shape or dtype, or `alpha` given for a format that has none.
-        OSError: The file cannot be written.
+        ImageError: Another type or shape, no pixels, or a float outside [0, 1].
     """
-    path = Path(path)
-    picture_format = WRITE_FORMATS.get(path.suffix.lower(), "PNG")
-    if rgb.dtype != np.uint8 or rgb.ndim != 3 or rgb.shape[-1] != 3:
-        raise ValueError("`rgb` must be uint8 [H, W, 3]. "
-                         f"Received: rgb.dtype={rgb.dtype}, rgb.shape={rgb.shape}")
-    image = Image.fromarray(rgb)
-    if alpha is not None:
-        if picture_format not in ALPHA_FORMATS:
-            raise ValueError(f"`alpha` needs one of the formats {ALPHA_FORMATS}. "
-                             f"Received: path={str(path)!r} (see `image_paths.output_path`)")
-        image.putalpha(Image.fromarray(alpha))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Not tempfile: its files are readable by their owner only, and os.replace keeps that.
-    temporary = path.parent / f".{uuid.uuid4().hex}.tmp"
-    try:
-        with open(temporary, "xb") as file:
-            image.save(file, picture_format, **WRITE_OPTIONS.get(picture_format, {}))
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    array = np.asarray(array)
+    received = f"Received: dtype={array.dtype}, shape={list(array.shape)}"
+    if array.dtype.name not in FULL_SCALE:
+        raise ImageError(
+            f"an image's values must be uint8, uint16 or float in [0, 1]. {received}")
+    has_channels = array.ndim == 4 or (array.ndim == 3 and array.shape[-1] <= MAX_CHANNELS)
+    channels = array.shape[-1] if has_channels else 1
+    if array.ndim not in (2, 3, 4) or channels not in (1, 3) or not array.size:
+        raise ImageError(
+            "an image must be [H, W], [H, W, 1] or [H, W, 3], a batch [N, H, W], [N, H, W, 1] or "
+            f"[N, H, W, 3], without alpha and not empty. {received}")
+    if array.dtype.kind == "f" and not (array.min() >= 0.0 and array.max() <= 1.0):
+        raise ImageError("an image's floats must be in [0, 1]. "
+                         f"Received: {array.min():g} to {array.max():g}")
+    if not has_channels:
+        array = array[..., None]
+    return (array[None], True) if array.ndim == 3 else (array, False)
+
+
+def unit_rgb(batch: np.ndarray) -> np.ndarray:
+    """Scales values to sRGB: `as_batch`'s [N, H, W, 1 or 3] -> float32 [N, H, W, 3] in [0, 1]."""
+    rgb = np.divide(batch, FULL_SCALE[batch.dtype.name], dtype=np.float32)
+    return np.broadcast_to(rgb, (*rgb.shape[:-1], 3))

@@ -1,9 +1,9 @@
-"""Pictures in memory, in files, or in TensorFlow records, as tf.data pipelines.
+"""Images in memory or in files as tf.data pipelines, and what each position of training draws.
 
-The order of training is a pure function of (seed, position): position p = 0, 1, 2, ... counts the
-training pictures drawn since the beginning, `p // size` is its epoch. Nothing is remembered
-between steps, so that a run stopped anywhere goes on exactly. Augmentation depends on
-(seed, position) too, not on the batch or the number of replicas.
+The training order is a pure function of (seed, position): position p = 0, 1, 2, ... counts the
+training images drawn since the beginning, `p // size` is its epoch. Nothing is remembered between
+steps, so that a run stopped anywhere goes on exactly. Augmentation depends on (seed, position)
+too, not on the batch or the number of replicas.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ import tensorflow as tf
 
 from colorizer.data.images import read_rgb, resize_and_crop
 
-SHUFFLE_BLOCK = 4096  # records; of Places365 some 100 MB
 MIN_CROP_AREA = 0.5  # of the largest square
 AUTOTUNE = tf.data.AUTOTUNE
 
@@ -71,7 +70,7 @@ def shuffled(indices: tf.Tensor, size: tf.Tensor | int, number: tf.Tensor, seed:
 
 
 def draws(positions: tf.Tensor, seed: int) -> tf.Tensor:
-    """Random numbers for the augmentation of the pictures at `positions`.
+    """Random numbers for the augmentation of the images at `positions`.
 
     Args:
         positions: int64, scalar or [n].
@@ -106,11 +105,6 @@ def random_view(rgb: np.ndarray, numbers: np.ndarray, size: int) -> np.ndarray:
     return resize_and_crop(np.ascontiguousarray(square), size)
 
 
-def decode_rgb(encoded: tf.Tensor) -> tf.Tensor:
-    """Decodes a JPEG, PNG, GIF or BMP string to uint8 [H, W, 3]."""
-    return tf.io.decode_image(encoded, channels=3, expand_animations=False)
-
-
 def call_numpy(
     function: Callable[..., np.ndarray], arguments: Sequence[tf.Tensor], size: int
 ) -> tf.Tensor:
@@ -120,61 +114,61 @@ def call_numpy(
 
 
 @dataclass(frozen=True)
-class Turns:
-    """Which positions one worker draws, and the settings that go with them.
+class Positions:
+    """Which positions one worker draws.
 
     With R replicas and L of them here, step s has the elements s*R + worker*L + j for j < L;
     element e has the positions [e * batch_size, (e + 1) * batch_size).
 
     Attributes:
-        batch_size: Pictures of an element, that is, of one replica's step.
-        seed: The run's seed.
-        first: Step to begin with.
-        augment: Whether to flip and crop at random.
+        batch_size: Images of an element, that is, of one replica's step.
+        first_step: Step to begin with.
         replicas: R, in all workers.
         local_replicas: L.
         worker: Number of this worker.
     """
 
     batch_size: int
-    seed: int
-    first: int
-    augment: bool
+    first_step: int
     replicas: int
     local_replicas: int
     worker: int
 
     @property
-    def first_position(self) -> int:
+    def first(self) -> int:
         """The first position of the first step, be it this worker's or not."""
-        return self.first * self.replicas * self.batch_size
+        return self.first_step * self.replicas * self.batch_size
 
-    def are_mine(self, positions: tf.Tensor) -> tf.Tensor:
+    def are_local(self, positions: tf.Tensor) -> tf.Tensor:
         """Tells this worker's positions: int64 -> bool of the same shape."""
         replica = positions // self.batch_size % self.replicas
         return replica // self.local_replicas == self.worker
 
-    def positions(self) -> tf.data.Dataset:
-        """Returns endless int64 [batch_size] elements."""
+    def elements(self) -> tf.data.Dataset:
+        """Returns this worker's positions as endless int64 [batch_size] elements."""
         def element(count: tf.Tensor) -> tf.Tensor:
             step, replica = count // self.local_replicas, count % self.local_replicas
             number = step * self.replicas + self.worker * self.local_replicas + replica
             return number * self.batch_size + tf.range(self.batch_size, dtype=tf.int64)
 
         return tf.data.Dataset.counter(
-            tf.constant(self.first * self.local_replicas, tf.int64)).map(element)
+            tf.constant(self.first_step * self.local_replicas, tf.int64)).map(element)
 
 
 class Source(Protocol):
-    """The pictures of one split."""
+    """The images of one split.
+
+    Attributes:
+        size: Their number.
+    """
 
     size: int
 
-    def train(self, turns: Turns) -> tf.data.Dataset:
-        """Returns endless uint8 [batch_size, S, S, 3] elements."""
+    def stream(self, positions: Positions, seed: int, augment: bool) -> tf.data.Dataset:
+        """Returns endless shuffled uint8 [batch_size, S, S, 3] elements."""
 
-    def test(self, batch_size: int, limit: int | None) -> tf.data.Dataset:
-        """Returns uint8 [<= batch_size, S, S, 3] batches of at most `limit` pictures."""
+    def batches(self, batch_size: int, limit: int | None) -> tf.data.Dataset:
+        """Returns uint8 [<= batch_size, S, S, 3] batches of at most `limit` images in order."""
 
 
 def spread(size: int, limit: int | None) -> np.ndarray:
@@ -184,7 +178,7 @@ def spread(size: int, limit: int | None) -> np.ndarray:
 
 
 class ArraySource:
-    """Pictures in memory at their final size. Augmentation only mirrors them.
+    """Images in memory at their final size. Augmentation only mirrors them.
 
     Args:
         rgb: uint8 [N, S, S, 3].
@@ -195,30 +189,30 @@ class ArraySource:
         with tf.device("CPU:0"):  # pipelines run there; a GPU has better use for its memory
             self._rgb = tf.constant(rgb)
 
-    def train(self, turns: Turns) -> tf.data.Dataset:
-        def pictures(positions: tf.Tensor) -> tf.Tensor:
+    def stream(self, positions: Positions, seed: int, augment: bool) -> tf.data.Dataset:
+        def images(positions: tf.Tensor) -> tf.Tensor:
             rgb = tf.gather(self._rgb, shuffled(
-                positions % self.size, self.size, positions // self.size, turns.seed))
-            if not turns.augment:
+                positions % self.size, self.size, positions // self.size, seed))
+            if not augment:
                 return rgb
-            flip = draws(positions, turns.seed)[:, 0] < 0.5
+            flip = draws(positions, seed)[:, 0] < 0.5
             return tf.where(flip[:, None, None, None], tf.reverse(rgb, [2]), rgb)
 
-        return turns.positions().map(pictures, AUTOTUNE)
+        return positions.elements().map(images, AUTOTUNE)
 
-    def test(self, batch_size: int, limit: int | None) -> tf.data.Dataset:
+    def batches(self, batch_size: int, limit: int | None) -> tf.data.Dataset:
         numbers = tf.data.Dataset.from_tensor_slices(spread(self.size, limit))
         return numbers.batch(batch_size).map(lambda batch: tf.gather(self._rgb, batch))
 
 
 class FileSource:
-    """Picture files, read when their turn comes.
+    """Image files, each read when it is needed.
 
     A file that vanishes or breaks in mid-training stops it with the reader's message.
 
     Args:
         paths: The files.
-        image_size: Side of the pictures made of them, in pixels.
+        image_size: Side of the images made of them, in pixels.
     """
 
     def __init__(self, paths: Sequence[Path], image_size: int):
@@ -232,88 +226,18 @@ class FileSource:
     def _read_random_view(self, index: int, numbers: np.ndarray) -> np.ndarray:
         return random_view(read_rgb(self._paths[index]), numbers, self._image_size)
 
-    def train(self, turns: Turns) -> tf.data.Dataset:
+    def stream(self, positions: Positions, seed: int, augment: bool) -> tf.data.Dataset:
         def plan(positions: tf.Tensor) -> tuple[tf.Tensor, ...]:
-            indices = shuffled(
-                positions % self.size, self.size, positions // self.size, turns.seed)
-            return (indices, draws(positions, turns.seed)) if turns.augment else (indices,)
+            indices = shuffled(positions % self.size, self.size, positions // self.size, seed)
+            return (indices, draws(positions, seed)) if augment else (indices,)
 
-        read = self._read_random_view if turns.augment else self._read
-        pictures = turns.positions().map(plan).unbatch().map(
+        read = self._read_random_view if augment else self._read
+        images = positions.elements().map(plan).unbatch().map(
             lambda *planned: call_numpy(read, planned, self._image_size), AUTOTUNE)
-        return pictures.batch(turns.batch_size, drop_remainder=True)
+        return images.batch(positions.batch_size, drop_remainder=True)
 
-    def test(self, batch_size: int, limit: int | None) -> tf.data.Dataset:
+    def batches(self, batch_size: int, limit: int | None) -> tf.data.Dataset:
         numbers = tf.data.Dataset.from_tensor_slices(spread(self.size, limit))
         return numbers.map(
             lambda number: call_numpy(self._read, (number,), self._image_size),
             AUTOTUNE).batch(batch_size)
-
-
-class RecordSource:
-    """Encoded pictures, read in their order and shuffled in blocks of `SHUFFLE_BLOCK`.
-
-    Args:
-        read: (start, stop) -> the encoded pictures of these records in fixed order.
-        kept: int64, ascending: the numbers of the records to use.
-        image_size: Side of the pictures made of them, in pixels.
-    """
-
-    def __init__(self, read: Callable[[int, int], tf.data.Dataset], kept: np.ndarray,
-                 image_size: int):
-        self.size = len(kept)
-        self._read = read
-        self._kept = kept
-        self._image_size = image_size
-
-    def _encoded(self, first: int) -> tf.data.Dataset:
-        """The kept records from the `first` of them on; those before are not even read."""
-        start, stop = int(self._kept[first]), int(self._kept[-1]) + 1
-        keep = np.zeros(stop, bool)
-        keep[self._kept] = True
-        keep = tf.constant(keep)
-        return self._read(start, stop).enumerate(start).filter(
-            lambda number, _: keep[number]).map(lambda _, encoded: encoded)
-
-    def _shuffled_from(self, position: int, seed: int) -> tf.data.Dataset:
-        blocks = -(-self.size // SHUFFLE_BLOCK)
-        epoch, offset = divmod(position, self.size)
-        block, offset = divmod(offset, SHUFFLE_BLOCK)
-
-        def shuffle(number: tf.Tensor, records: tf.Tensor) -> tf.Tensor:
-            size = tf.size(records, tf.int64)
-            return tf.gather(records, shuffled(tf.range(size), size, number, seed))
-
-        def pass_over(records: tf.data.Dataset, first_block: tf.Tensor) -> tf.data.Dataset:
-            return records.batch(SHUFFLE_BLOCK).enumerate(first_block).map(
-                shuffle).prefetch(1).unbatch()
-
-        whole = self._encoded(0)
-        rest = tf.data.Dataset.counter(tf.constant(epoch + 1, tf.int64)).flat_map(
-            lambda number: pass_over(whole, number * blocks))
-        return pass_over(self._encoded(block * SHUFFLE_BLOCK), epoch * blocks + block).skip(
-            offset).concatenate(rest)
-
-    def train(self, turns: Turns) -> tf.data.Dataset:
-        def picture(position: tf.Tensor, encoded: tf.Tensor) -> tf.Tensor:
-            rgb = decode_rgb(encoded)
-            if not turns.augment:
-                return self._fit(rgb)
-            return call_numpy(
-                lambda rgb, numbers: random_view(rgb, numbers, self._image_size),
-                (rgb, draws(position, turns.seed)), self._image_size)
-
-        first = turns.first_position
-        numbered = self._shuffled_from(first, turns.seed).enumerate(first)
-        mine = numbered.filter(lambda position, _: turns.are_mine(position))
-        return mine.map(picture, AUTOTUNE).batch(turns.batch_size, drop_remainder=True)
-
-    def test(self, batch_size: int, limit: int | None) -> tf.data.Dataset:
-        # Spread ones would mean reading the whole split.
-        records = self._encoded(0).take(-1 if limit is None else limit)
-        return records.map(
-            lambda encoded: self._fit(decode_rgb(encoded)), AUTOTUNE).batch(batch_size)
-
-    def _fit(self, rgb: tf.Tensor) -> tf.Tensor:
-        return call_numpy(
-            lambda rgb: resize_and_crop(rgb, self._image_size), (rgb,), self._image_size)

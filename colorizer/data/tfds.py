@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 import contextlib
 from dataclasses import dataclass
+import hashlib
 import logging
 import os
 from typing import Any
@@ -12,57 +13,25 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from colorizer.data.dataset import DEFAULT_SIZE, Dataset, DatasetError, Scan, progress, sha256
+from colorizer.data.dataset import (
+    DEFAULT_SIZE, TEST_SHARE, VALIDATION_SHARE, Dataset, DatasetError, progress
+)
 from colorizer.data.images import is_gray, resize_and_crop
 from colorizer.data.pipeline import (
-    AUTOTUNE, ArraySource, RecordSource, Source, call_numpy, decode_rgb
+    AUTOTUNE, ArraySource, Positions, call_numpy, draws, random_view, shuffled
 )
 
-OWN_SIZES = (16, 32, 64)  # data sets of such pictures are used as they are
+OWN_SIZES = (16, 32, 64)  # data sets of such images are used as they are
 ARRAY_BYTES = 2**30
+SHUFFLE_BLOCK = 4096  # records; of Places365 some 100 MB
+MAX_LOOK_BACK = 32  # records, in search of one in color
 DOWNLOAD_RETRIES = 2  # ten, the default, take minutes to say that there is no network
 
 
-@dataclass(frozen=True)
-class _Records:
-    """Records [start, stop) of a split of a TensorFlow Datasets builder."""
-
-    builder: Any
-    split: str
-    start: int
-    stop: int
-
-    def __len__(self) -> int:
-        return self.stop - self.start
-
-    @property
-    def key(self) -> str:
-        """Names them in the scan; other shards would mean another order."""
-        shards = self.builder.info.splits[self.split].num_shards
-        return f"{self.builder.info.full_name}/{self.split}[{self.start}:{self.stop}]@{shards}"
-
-    def read(self, start: int, stop: int) -> tf.data.Dataset:
-        """Returns the encoded pictures [start, stop), counted from `self.start`."""
-        import tensorflow_datasets as tfds
-
-        return self.builder.as_dataset(
-            split=tfds.core.ReadInstruction(
-                self.split, from_=self.start + start, to=self.start + stop, unit="abs"),
-            shuffle_files=False,
-            read_config=tfds.ReadConfig(
-                interleave_cycle_length=1, try_autocache=False, skip_prefetch=True),
-            decoders=tfds.decode.PartialDecoding(
-                {"image": True}, decoders={"image": tfds.decode.SkipDecoding()}),
-        ).map(lambda features: features["image"])
-
-
-def load_tfds(
-    name: str, data_dir: str | None, image_size: int | None, test_split: float, scan: Scan
-) -> Dataset:
+def load_tfds(name: str, data_dir: str | None, image_size: int | None) -> Dataset:
     """Loads a set by its name, downloading it if it is not there.
 
-    Args, Returns and Raises are those of `data.load_dataset`; `scan` knows the gray pictures of a
-    set that was streamed before.
+    Args, Returns and Raises are those of `data.load_dataset`.
     """
     import tensorflow_datasets as tfds
 
@@ -76,24 +45,32 @@ def load_tfds(
         if not isinstance(image, tfds.features.Image) or image.shape[-1] != 3 or (
                 image.np_dtype != np.uint8):
             raise ValueError(f"it has no 8-bit color `image` feature but {list(features)}")
-        train, test = _tfds_splits(builder, test_split)
+        splits = _tfds_splits(builder)
         own = image.shape[0] if image.shape[0] == image.shape[1] else None
         size = image_size or (own if own in OWN_SIZES else DEFAULT_SIZE)
-        if (len(train) + len(test)) * size * size * 3 <= ARRAY_BYTES:
-            arrays = [_load_array(records, size, own == size) for records in (train, test)]
-            kept = arrays[0][~is_gray(arrays[0])]
-            fingerprint = sha256(kept)
-            sources: tuple[Source, Source] = ArraySource(kept), ArraySource(arrays[1])
-        else:
-            kept = np.setdiff1d(np.arange(len(train)), _gray_numbers(train, scan))
-            fingerprint = sha256(f"{train.key} {kept.tolist()}".encode())
-            sources = (RecordSource(train.read, kept, size),
-                       RecordSource(test.read, np.arange(len(test)), size))
-        if not all(source.size for source in sources):
-            raise ValueError(f"{len(kept)} color pictures to train and {len(test)} to test on")
+        if sum(map(len, splits)) * size * size * 3 <= ARRAY_BYTES:
+            return _in_memory(name, splits, size, own == size)
+        return _streamed(name, splits, size)
+
+
+def _in_memory(name: str, splits: list[_Records], size: int, as_it_is: bool) -> Dataset:
+    train, validation, test = (_load_array(records, size, as_it_is) for records in splits)
+    color = [rgb[~is_gray(rgb)] for rgb in (train, validation)]
+    if not all(map(len, color)):
+        raise ValueError("{} color images to train and {} to validate on".format(*map(len, color)))
     return Dataset(
-        name, size, sources[0], sources[1], gray_left_out=len(train) - len(kept), scan=scan,
-        fingerprint=fingerprint)
+        name, size, ArraySource(color[0]), ArraySource(color[1]), ArraySource(test),
+        gray_left_out=len(train) + len(validation) - len(color[0]) - len(color[1]),
+        fingerprint=hashlib.sha256(color[0]).hexdigest())
+
+
+def _streamed(name: str, splits: list[_Records], size: int) -> Dataset:
+    train, validation = (RecordSource(records.read, len(records), size) for records in splits[:2])
+    test = RecordSource(splits[2].read, len(splits[2]), size, keep_gray=True)
+    if not any(True for _ in validation.batches(1, 1)):
+        raise ValueError("no color image to validate on")
+    return Dataset(name, size, train, validation, test, gray_left_out=None,
+                   fingerprint=hashlib.sha256(splits[0].name.encode()).hexdigest())
 
 
 @contextlib.contextmanager
@@ -121,54 +98,169 @@ def _tfds_errors(name: str, folder: str) -> Iterator[None]:
             logger.setLevel(level)
 
 
-def _tfds_splits(builder: Any, test_split: float) -> tuple[_Records, _Records]:
+@dataclass(frozen=True)
+class _Records:
+    """Records [start, stop) of a split of a TensorFlow Datasets builder."""
+
+    builder: Any
+    split: str
+    start: int
+    stop: int
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    @property
+    def name(self) -> str:
+        """Names them; other shards would mean another order."""
+        shards = self.builder.info.splits[self.split].num_shards
+        return f"{self.builder.info.full_name}/{self.split}[{self.start}:{self.stop}]@{shards}"
+
+    def read(self, start: int, stop: int) -> tf.data.Dataset:
+        """Returns the encoded images [start, stop), counted from `self.start`."""
+        import tensorflow_datasets as tfds
+
+        return self.builder.as_dataset(
+            split=tfds.core.ReadInstruction(
+                self.split, from_=self.start + start, to=self.start + stop, unit="abs"),
+            shuffle_files=False,
+            read_config=tfds.ReadConfig(
+                interleave_cycle_length=1, try_autocache=False, skip_prefetch=True),
+            decoders=tfds.decode.PartialDecoding(
+                {"image": True}, decoders={"image": tfds.decode.SkipDecoding()}),
+        ).map(lambda features: features["image"])
+
+
+def _tfds_splits(builder: Any) -> list[_Records]:
+    """Returns the records to train, validate and test on, none of them empty."""
     sizes = {name: split.num_examples for name, split in builder.info.splits.items()}
     if "train" not in sizes:
         raise ValueError(f"it has no `train` split but {list(sizes)}")
-    for name in ("test", "validation"):
-        if sizes.get(name):
-            return (_Records(builder, "train", 0, sizes["train"]),
-                    _Records(builder, name, 0, sizes[name]))
-    border = sizes["train"] - max(1, round(sizes["train"] * test_split))
-    return (_Records(builder, "train", 0, border),
-            _Records(builder, "train", border, sizes["train"]))
+    total = sizes["train"]
+    test = next((_Records(builder, name, 0, sizes[name]) for name in ("test", "validation")
+                 if sizes.get(name)), None)
+    end = total if test else total - max(1, round(total * TEST_SHARE))
+    border = end - max(1, round(total * VALIDATION_SHARE))
+    if border < 1:
+        raise ValueError(f"its `train` split has {total} images, too few to divide")
+    return [_Records(builder, "train", 0, border), _Records(builder, "train", border, end),
+            test or _Records(builder, "train", end, total)]
 
 
 def _load_array(records: _Records, size: int, as_it_is: bool) -> np.ndarray:
-    """Decodes all pictures to uint8 [N, size, size, 3]."""
+    """Decodes all images to uint8 [N, size, size, 3]."""
     def fit(encoded: tf.Tensor) -> tf.Tensor:
         rgb = decode_rgb(encoded)
-        if as_it_is:
-            return tf.ensure_shape(rgb, (size, size, 3))
-        return call_numpy(lambda rgb: resize_and_crop(rgb, size), (rgb,), size)
+        return tf.ensure_shape(rgb, (size, size, 3)) if as_it_is else _fit(rgb, size)
 
-    pictures = np.empty((len(records), size, size, 3), np.uint8)
-    _fill(pictures, records, fit)
-    return pictures
-
-
-def _gray_numbers(records: _Records, scan: Scan) -> list[int]:
-    """Finds the gray pictures among the records, which takes decoding each once."""
-    def judge(encoded: tf.Tensor) -> tf.Tensor:
-        return tf.ensure_shape(
-            tf.numpy_function(is_gray, (decode_rgb(encoded),), tf.bool, stateful=False), ())
-
-    known = scan.read("records")
-    if records.key not in known:
-        gray = np.empty(len(records), bool)
-        _fill(gray, records, judge)
-        known[records.key] = np.flatnonzero(gray).tolist()
-        scan.write("records", known)
-    return known[records.key]
-
-
-def _fill(array: np.ndarray, records: _Records, function: Callable[[tf.Tensor], tf.Tensor]) -> None:
-    if not len(records):
-        return
-    batches = records.read(0, len(records)).map(function, AUTOTUNE).batch(256).prefetch(AUTOTUNE)
+    rgb = np.empty((len(records), size, size, 3), np.uint8)
+    batches = records.read(0, len(records)).map(fit, AUTOTUNE).batch(256).prefetch(AUTOTUNE)
     start = 0
-    with progress(None, len(records), f"{records.split} pictures") as bar:
+    with progress(None, len(records), f"{records.split} images") as bar:
         for batch in batches.as_numpy_iterator():
-            array[start:start + len(batch)] = batch
+            rgb[start:start + len(batch)] = batch
             start += len(batch)
             bar.update(len(batch))
+    return rgb
+
+
+class RecordSource:
+    """Encoded images, read in their order and shuffled in blocks of `SHUFFLE_BLOCK`.
+
+    Which of them are gray is not known before they are decoded. In training the place of a gray one
+    is taken by the nearest color one before it in the same shuffled block, so that what a position
+    holds depends on the block alone: not on where a run was resumed, nor on the workers. Should
+    `MAX_LOOK_BACK` records in a row be gray, one of them is used.
+
+    Args:
+        read: (start, stop) -> the encoded images of these records in fixed order.
+        size: Number of records.
+        image_size: Side of the images made of them, in pixels.
+        keep_gray: Whether `batches` has the gray ones too.
+    """
+
+    def __init__(self, read: Callable[[int, int], tf.data.Dataset], size: int, image_size: int,
+                 keep_gray: bool = False):
+        self.size = size
+        self._read = read
+        self._image_size = image_size
+        self._keep_gray = keep_gray
+
+    def _shuffled_from(self, position: int, seed: int) -> tf.data.Dataset:
+        """Returns endless (records of a block, their order, place in it); records are shared."""
+        blocks = -(-self.size // SHUFFLE_BLOCK)
+        epoch, offset = divmod(position, self.size)
+        block, offset = divmod(offset, SHUFFLE_BLOCK)
+
+        def places(number: tf.Tensor, records: tf.Tensor) -> tf.data.Dataset:
+            size = tf.size(records, tf.int64)
+            order = shuffled(tf.range(size), size, number, seed)
+            return tf.data.Dataset.range(size).map(lambda place: (records, order, place))
+
+        def pass_over(records: tf.data.Dataset, first_block: tf.Tensor) -> tf.data.Dataset:
+            return records.batch(SHUFFLE_BLOCK).enumerate(first_block).prefetch(1).flat_map(places)
+
+        whole = self._read(0, self.size)
+        rest = tf.data.Dataset.counter(tf.constant(epoch + 1, tf.int64)).flat_map(
+            lambda number: pass_over(whole, number * blocks))
+        begun = self._read(block * SHUFFLE_BLOCK, self.size)  # those before are not even read
+        return pass_over(begun, epoch * blocks + block).skip(offset).concatenate(rest)
+
+    def stream(self, positions: Positions, seed: int, augment: bool) -> tf.data.Dataset:
+        def image(position: tf.Tensor, block: tuple[tf.Tensor, ...]) -> tf.Tensor:
+            rgb = _decode_color(*block)
+            if not augment:
+                return _fit(rgb, self._image_size)
+            return call_numpy(
+                lambda rgb, numbers: random_view(rgb, numbers, self._image_size),
+                (rgb, draws(position, seed)), self._image_size)
+
+        numbered = self._shuffled_from(positions.first, seed).enumerate(positions.first)
+        local = numbered.filter(lambda position, _: positions.are_local(position))
+        return local.map(image, AUTOTUNE).batch(positions.batch_size, drop_remainder=True)
+
+    def batches(self, batch_size: int, limit: int | None) -> tf.data.Dataset:
+        images = self._read(0, self.size).map(decode_rgb, AUTOTUNE)
+        if not self._keep_gray:
+            images = images.filter(lambda rgb: tf.logical_not(_is_gray(rgb)))
+        # Evenly spread ones would mean reading the whole split.
+        return images.take(-1 if limit is None else limit).map(
+            lambda rgb: _fit(rgb, self._image_size), AUTOTUNE).batch(batch_size)
+
+
+def decode_rgb(encoded: tf.Tensor) -> tf.Tensor:
+    """Decodes a JPEG, PNG, GIF or BMP string to uint8 [H, W, 3]."""
+    return tf.ensure_shape(
+        tf.io.decode_image(encoded, channels=3, expand_animations=False), (None, None, 3))
+
+
+def _fit(rgb: tf.Tensor, size: int) -> tf.Tensor:
+    """`resize_and_crop` within a graph."""
+    return call_numpy(lambda rgb: resize_and_crop(rgb, size), (rgb,), size)
+
+
+def _is_gray(rgb: tf.Tensor) -> tf.Tensor:
+    """`is_gray` of one image within a graph."""
+    return tf.ensure_shape(tf.numpy_function(is_gray, (rgb,), tf.bool, stateful=False), ())
+
+
+def _decode_color(records: tf.Tensor, order: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
+    """Decodes a record or, if it is gray, the nearest color one before it.
+
+    Args:
+        records: string [n]: a block of encoded images.
+        order: int64 [n]: the permutation in which they are drawn. The last comes before the first.
+        place: int64: which of that order is wanted.
+
+    Returns:
+        uint8 [H, W, 3].
+    """
+    def decode(back: tf.Tensor) -> tf.Tensor:
+        return decode_rgb(records[order[(place - back) % tf.size(order, tf.int64)]])
+
+    zero = tf.constant(0, tf.int64)
+    _, rgb = tf.while_loop(
+        lambda back, rgb: (back < MAX_LOOK_BACK) & _is_gray(rgb),
+        lambda back, _: (back + 1, decode(back + 1)),
+        (zero, decode(zero)), (zero.shape, tf.TensorShape((None, None, 3))))
+    return rgb

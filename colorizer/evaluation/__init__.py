@@ -4,8 +4,10 @@ visual Turing test.
 
 import lazy_loader
 
-__getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
-    "metrics": ["per_example", "summarize"],
-    "evaluator": ["Evaluation", "evaluate", "compare", "gray_image", "GRAY", "MODEL"],
-    "calibration": ["Calibration", "calibrate"],
-})
+__getattr__, __dir__, __all__ = lazy_loader.attach(
+    __name__, submodules=["metrics"], submod_attrs={
+        "evaluator": ["Evaluation", "evaluate", "compare", "gray_image", "GRAY", "MODEL"],
+        "calibration": ["Calibration", "calibrate"],
+        "turing_test": ["Score", "TuringTest", "serve"],
+        "report": ["report_model", "report_comparison", "report_turing_test"],
+    })

@@ -1,205 +1,317 @@
-"""Does a conditional model give what it is asked for? Asked against achieved, for every control.
+"""Does a model give the color statistics that it is asked for? Desired against achieved.
 
-Five readings keep the numbers honest. The *limit*: what any ab could give at the picture's
-lightness (`statistics.reach`; for hue and colorfulness no limit is known, the target stands for
-it). The *edited originals*, moved to the target at their own lightness (`edits.retarget`): what
-results are compared with. The *rival*: a model's natural colors, their chroma scaled, hue turned
-or ab shifted to the target, which needs no conditional model. The *rival by the same edit*: these
-colors moved as the originals were; it alone shares their edit with `correction`, so that what is
-left between it and the model is what the network has learned. And the *network alone*, without
-what `correction` adds when a picture is colored.
+A conditional model is given every target of every control, one at a time. Two things say what
+to expect of it. The *limit* is the nearest value that any colors at all could reach at the image's
+lightness (`color.achievable_range`; where that is not known, the target itself). The *baseline* is
+the model's own unconditional colors, moved to the target by `color.retarget`, which needs no
+conditional model.
 """
 
 from __future__ import annotations
 
+import csv
+from dataclasses import asdict, dataclass
 import functools
+import io
+import json
 import math
+from pathlib import Path
 from typing import Callable, Iterable, Mapping, Sequence
 
 from keras import ops
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 import numpy as np
+from scipy import stats
 from skimage import color as skcolor
 import tensorflow as tf
 
-from colorizer.color import lab as color
-from colorizer.color import controls as controls_lib
-from colorizer.color import transforms as edits
-from colorizer.color import statistics
-from colorizer.evaluation.curves import Calibration, Row, mean_of
+from colorizer import color, data
+from colorizer.color.controls import CONTROLS, Control, select
+from colorizer.files import write_atomic
 
 TARGETS = tuple(i / 10 for i in range(11))
 CIRCULAR_TARGETS = tuple(i / 12 for i in range(12))
-COLORED = 0.02  # mean HSV saturation above which a picture has a hue
-FALL = 0.005  # 8-bit rounding: a statistic falling by less counts as not falling
-FLAT = 1.0  # L* units between neighbors: below it no edge is visible
-CHUNK = 8  # pictures edited at once: they stay in the processor's cache, and any batch size fits
+MIN_SATURATION = 0.02  # mean HSV saturation above which an image has a hue
+CHUNK = 8  # images retargeted at once: they stay in the processor's cache, and any batch size fits
+PANEL_COLUMNS, PANEL_INCHES, DPI = 4, (3.2, 2.9), 100
 Colorize = Callable[..., np.ndarray]
 
 
-def targets_of(control: controls_lib.Control) -> Sequence[float]:
-    """The targets that a control is asked for: 0, 0.1 ... 1, or 12 around the circle."""
+@dataclass(frozen=True)
+class Row:
+    """One target of one control, over all images. Statistics are in the control's unit, 0 ... 1.
+
+    Attributes:
+        control: name of the control.
+        desired: the target, the same for every image.
+        limit: mean of the target clipped to each image's `color.achievable_range`.
+        achieved: mean statistic of the results, circular for a circular control.
+        spread: standard deviation of it over the images, circular likewise.
+        error: mean |achieved - desired| of the images.
+        limit_error: mean |achieved - limit| of the images.
+        network_limit_error: as `limit_error`, of the network without correction of its output.
+        delta_e: mean CIEDE2000 between the results and the originals moved to the target.
+        baseline_achieved, baseline_limit_error, baseline_delta_e: as those, of the baseline.
+        images: number of images whose statistic counts. For hue these are colored results, of mean
+            HSV saturation above 0.02. Means of no image are NaN.
+    """
+
+    control: str
+    desired: float
+    limit: float
+    achieved: float
+    spread: float
+    error: float
+    limit_error: float
+    network_limit_error: float
+    delta_e: float
+    baseline_achieved: float
+    baseline_limit_error: float
+    baseline_delta_e: float
+    images: int
+
+
+COLUMNS = (  # two lines of heading, field, decimals
+    ("", "desired", "desired", 3), ("", "limit", "limit", 3), ("", "achieved", "achieved", 3),
+    ("", "spread", "spread", 3), ("", "error", "error", 3),
+    ("error to", "limit", "limit_error", 3), ("without", "correction", "network_limit_error", 3),
+    ("of the", "baseline", "baseline_limit_error", 3), ("", "delta_e", "delta_e", 2),
+    ("of the", "baseline", "baseline_delta_e", 2), ("", "images", "images", 0))
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The calibration of a model on some images.
+
+    Attributes:
+        rows: by control, then by rising target.
+        examples: number of images.
+    """
+
+    rows: Sequence[Row]
+    examples: int
+
+    def by_control(self) -> dict[str, list[Row]]:
+        """The rows of each control."""
+        panels: dict[str, list[Row]] = {}
+        for row in self.rows:
+            panels.setdefault(row.control, []).append(row)
+        return panels
+
+    def scalars(self) -> dict[str, float]:
+        """Means over the targets, `saturation/error` and such; what is NaN is left out."""
+        means = {f"{name}/{field}": _mean([getattr(row, field) for row in rows])
+                 for name, rows in self.by_control().items() for field in ("error", "delta_e")}
+        return {name: value for name, value in means.items() if not math.isnan(value)}
+
+    def text(self) -> str:
+        """A table a control, then a summary line a control."""
+        tables, summary = [], []
+        for name, rows in self.by_control().items():
+            tables += [f"{name}: {select([name])[0].help}"]
+            tables += ["".join(f"{column[line]:>11s}" for column in COLUMNS) for line in (0, 1)]
+            tables += ["".join(f"{getattr(row, field):11.{decimals}f}"
+                               for _, _, field, decimals in COLUMNS) for row in rows] + [""]
+            means = {field: _mean([getattr(row, field) for row in rows])
+                     for _, _, field, _ in COLUMNS}
+            better = means["delta_e"] < means["baseline_delta_e"]
+            summary.append(
+                f"{name}: error {means['error']:.4f}, to the limit {means['limit_error']:.4f} "
+                f"(baseline {means['baseline_limit_error']:.4f}); delta_e {means['delta_e']:.2f} "
+                f"is {'better' if better else 'NOT better'} than the baseline's "
+                f"({means['baseline_delta_e']:.2f}).")
+        count = f"{self.examples} image{'s' if self.examples > 1 else ''}."
+        return "\n".join(line.rstrip() for line in [*tables, *summary, count])
+
+    def figure(self) -> np.ndarray:
+        """The curves, a panel a control: uint8 [height, width, 3]."""
+        panels = self.by_control()
+        columns = min(PANEL_COLUMNS, len(panels))
+        lines = math.ceil(len(panels) / columns)
+        figure = Figure((PANEL_INCHES[0] * columns, PANEL_INCHES[1] * lines), DPI,
+                        layout="constrained")
+        canvas = FigureCanvasAgg(figure)
+        for place, (name, rows) in enumerate(panels.items(), 1):
+            axes = figure.add_subplot(lines, columns, place)
+            _draw(axes, rows, circular=select([name])[0].circular)
+            axes.set(title=name, xlabel="desired", ylabel="achieved")
+            if place == 1:
+                axes.legend(fontsize="x-small", loc="upper left")
+        canvas.draw()
+        return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+    def write(self, folder: Path, stem: str = "calibration") -> list[Path]:
+        """Writes JSON (NaN as null), CSV and the figure as PNG; returns the paths."""
+        paths = [folder / f"{stem}.{suffix}" for suffix in ("json", "csv", "png")]
+        rows = [asdict(row) for row in self.rows]
+        values = {"examples": self.examples, "means": self.scalars(), "rows": [
+            {name: None if value != value else value for name, value in row.items()}
+            for row in rows]}
+        write_atomic(paths[0], json.dumps(values, indent=2, allow_nan=False) + "\n")
+        table = io.StringIO()
+        writer = csv.DictWriter(table, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+        write_atomic(paths[1], table.getvalue())
+        data.write_image(paths[2], self.figure())
+        return paths
+
+
+def targets_of(control: Control) -> Sequence[float]:
+    """The targets that a control is measured at: 0, 0.1 ... 1, or 12 around the circle."""
     return CIRCULAR_TARGETS if control.circular else TARGETS
 
 
 def calibrate(
-    colorize: Colorize, batches: Iterable[np.ndarray], *,
-    network: Colorize | None = None, rival: Callable[[np.ndarray], np.ndarray] | None = None,
-    controls: Sequence[controls_lib.Control] = controls_lib.CONTROLS,
-    targets: Mapping[str, Sequence[float]] | None = None,
+    colorize: Colorize, batches: Iterable[np.ndarray], *, network: Colorize | None = None,
+    controls: Sequence[Control] = CONTROLS, targets: Mapping[str, Sequence[float]] | None = None,
 ) -> Calibration:
-    """Asks a model for every target of every control, one at a time, and measures the results.
+    """Gives a model every target of every control, one at a time, and measures the results.
 
     Args:
         colorize: uint8 [batch, h, w, 3] originals, and a target by its control's name -> uint8
-            pictures of the same shape; without a target, the model's natural colors.
-        batches: the pictures, uint8 [batch, h, w, 3] each; gone through once.
-        network: as `colorize`, with nothing done to its output; by default `colorize` itself.
-        rival: originals -> natural colors that are moved to each target, those of an
-            unconditional model for instance. By default those of `network`.
-        controls: what to ask for.
+            images of the same shape; without a target, the model's unconditional colors.
+        batches: the images, uint8 [batch, h, w, 3] each; gone through once.
+        network: as `colorize`, without correction of its output; by default `colorize` itself.
+        controls: what to measure.
         targets: control -> targets in [0, 1]; by default `targets_of` each.
+
+    Raises:
+        ValueError: there is no image.
+
+    Example:
+        >>> colorizer = inference.Colorizer.load("cifar10")
+        >>> batches = data.load_dataset("sample").test_batches(64)
+        >>> print(calibrate(colorizer.colorize_rgb8, batches, controls=colorizer.controls).text())
     """
-    asked = {control: sorted(targets[control.name] if targets is not None else targets_of(control))
-             for control in controls}
-    found: dict[tuple[controls_lib.Control, float], list[dict[str, np.ndarray]]] = {
-        (control, target): [] for control in controls for target in asked[control]}
-    variations, examples = [], 0
+    parts: dict[tuple[Control, float], list[dict[str, np.ndarray]]] = {
+        (control, target): [] for control in controls
+        for target in sorted(targets[control.name] if targets else targets_of(control))}
+    examples = 0
     for original in map(np.asarray, batches):
         examples += len(original)
-        natural = colorize(original)
-        alone = natural if network is None else network(original)
-        moved_from = alone if rival is None else rival(original)
-        variations.append(_variations(skcolor.rgb2lab(natural), skcolor.rgb2lab(original)))
-        l_star = color.rgb_to_lab(_unit(original))[..., 0]
-        for control in controls:
-            low, high = (np.asarray(end) for end in statistics.reach(control, l_star))
-            for target in asked[control]:
-                wanted = {control.name: target}
-                result = colorize(original, **wanted)
-                alone = result if network is None else network(original, **wanted)
-                found[control, target].append(
-                    {"limit": np.clip(target, low, high),
-                     "network_achieved": _statistic(control, alone),
-                     **_compare(control, target, original, moved_from, result)})
+        unconditional = colorize(original)
+        for (control, target), measured in parts.items():
+            wanted = {control.name: target}
+            result = colorize(original, **wanted)
+            alone = network(original, **wanted) if network else result
+            measured.append(_measure(control, target, original, unconditional, result, alone))
     if not examples:
-        raise ValueError("`batches` must hold at least one picture. Received: none")
-    joined = {key: {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-              for key, parts in found.items()}
-    monotone = {}
-    for control in controls:
-        if not control.circular and len(asked[control]) > 1:
-            curves = np.stack([joined[control, target]["achieved"] for target in asked[control]])
-            monotone[control.name] = float(np.mean(np.all(np.diff(curves, axis=0) >= -FALL, 0)))
-    total_variation = {region: _ratio(np.concatenate([part[region] for part in variations]))
-                       for region in ("flat", "all")}
-    rows = [_row(control, target, values) for (control, target), values in joined.items()]
-    return Calibration(rows, monotone, total_variation, examples)
+        raise ValueError("`batches` must hold at least one image. Received: none")
+    return Calibration([
+        _row(control, target, {name: np.concatenate([part[name] for part in measured])
+                               for name in measured[0]})
+        for (control, target), measured in parts.items()], examples)
 
 
-def _compare(control, target: float, original: np.ndarray, moved_from: np.ndarray,
-             result: np.ndarray) -> dict[str, np.ndarray]:
-    """Values of each picture, float [batch]: an achieved statistic is NaN where it counts not."""
-    edited = _moved(control, original, target, edits.apply_edit)
-    lab = skcolor.rgb2lab(edited)
-    values = {"edited_achieved": _statistic(control, edited),
-              "flat_variation": _variations(skcolor.rgb2lab(result), lab)["flat"]}
-    for who, picture in (
-            ("", result),
-            ("rival_", _moved(control, moved_from, target, edits.apply_plain_edit)),
-            ("same_edit_rival_", _moved(control, moved_from, target, edits.apply_edit))):
-        delta_e = skcolor.deltaE_ciede2000(lab, skcolor.rgb2lab(picture))
-        values[f"{who}achieved"] = _statistic(control, picture)
-        values[f"{who}mae_rgb"] = np.mean(np.abs(edited.astype(float) - picture), (1, 2, 3))
-        values[f"{who}delta_e"] = np.mean(delta_e, (1, 2))
-    return values
+def _measure(
+    control: Control, target: float, original: np.ndarray, unconditional: np.ndarray,
+    result: np.ndarray, alone: np.ndarray,
+) -> dict[str, np.ndarray]:
+    """Values of each image, float [batch]; NaN where a statistic does not count."""
+    retargeted, baseline = (
+        _retarget(control, image, target) for image in (original, unconditional))
+    achieved, alone_achieved, baseline_achieved = (
+        _statistic(control, image) for image in (result, alone, baseline))
+    l_star = color.rgb_to_lab(_unit(original))[..., 0]
+    limit = np.clip(target, *map(np.asarray, color.achievable_range(control, l_star)))
+    return {
+        "limit": limit,
+        "achieved": achieved,
+        "error": _error(control, achieved, target),
+        "limit_error": _error(control, achieved, limit),
+        "network_limit_error": _error(control, alone_achieved, limit),
+        "delta_e": _delta_e(retargeted, result),
+        "baseline_achieved": baseline_achieved,
+        "baseline_limit_error": _error(control, baseline_achieved, limit),
+        "baseline_delta_e": _delta_e(retargeted, baseline),
+    }
 
 
-def _row(control, target: float, values: Mapping[str, np.ndarray]) -> Row:
-    center, spread = _centre_and_spread(values["achieved"], control.circular)
-    means = {name: mean_of(value) for name, value in values.items()
-             if "achieved" not in name and name != "flat_variation"}
-    for who in ("", "rival_", "same_edit_rival_", "edited_", "network_"):
-        means[f"{who}mae_limit"] = mean_of(
-            statistics.distance(control, values[f"{who}achieved"], values["limit"]))
-    return Row(control=control.name, target=float(target), achieved=center, spread=spread,
-               mae_target=mean_of(statistics.distance(control, values["achieved"], target)),
-               counted=int(np.sum(~np.isnan(values["achieved"]))),
-               **{f"{who}_achieved":
-                  _centre_and_spread(values[f"{who}_achieved"], control.circular)[0]
-                  for who in ("rival", "same_edit_rival")},
-               flat_variation=_ratio(values["flat_variation"]), **means)
+def _row(control: Control, target: float, values: Mapping[str, np.ndarray]) -> Row:
+    means = {name: _mean(value) for name, value in values.items()}
+    means["achieved"], spread = _center_and_spread(values["achieved"], control.circular)
+    means["baseline_achieved"], _ = _center_and_spread(
+        values["baseline_achieved"], control.circular)
+    return Row(control=control.name, desired=float(target), spread=spread,
+               images=int(np.sum(~np.isnan(values["achieved"]))), **means)
 
 
-def _moved(control, rgb8: np.ndarray, target: float, apply) -> np.ndarray:
-    """`edits.retarget` of 8-bit pictures, in chunks of one size: one compilation serves all."""
+def _retarget(control: Control, rgb8: np.ndarray, target: float) -> np.ndarray:
+    """`color.retarget` of 8-bit images, in chunks of one size: one compilation serves all."""
     parts = []
     for start in range(0, len(rgb8), CHUNK):
         part = rgb8[start:start + CHUNK]
         padded = np.concatenate([part, np.repeat(part[-1:], CHUNK - len(part), axis=0)])
-        moved = _compiled_move(control, apply)(padded, np.full(CHUNK, target, np.float32))
+        moved = _compiled_retarget(control)(padded, np.full(CHUNK, target, np.float32))
         parts.append(np.asarray(moved)[:len(part)])
     return np.concatenate(parts)
 
 
 @functools.lru_cache(maxsize=None)
-def _compiled_move(control, apply):
+def _compiled_retarget(control: Control) -> Callable:
     # XLA fuses the many small steps: 3 to 6 times faster than a plain graph on a CPU.
     @functools.partial(tf.function, jit_compile=True)
-    def edit(rgb8, target):
+    def retarget(rgb8, target):
         lab = color.rgb_to_lab(ops.cast(rgb8, "float32") / 255.0)
-        moved = edits.retarget(lab, control, target, apply)
-        return ops.cast(ops.round(255.0 * moved), "uint8")
+        return ops.cast(ops.round(255.0 * color.retarget(lab, control, target)), "uint8")
 
-    return edit
+    return retarget
 
 
-def _statistic(control, rgb8: np.ndarray) -> np.ndarray:
+def _statistic(control: Control, rgb8: np.ndarray) -> np.ndarray:
     rgb = _unit(rgb8)
-    value = np.asarray(statistics.measure(control, rgb), np.float64)
-    if control.circular:
-        return np.where(np.asarray(statistics.saturation(rgb)) > COLORED, value, np.nan)
-    return value
+    value = np.asarray(color.measure(control, rgb), np.float64)
+    if not control.circular:
+        return value
+    return np.where(np.asarray(color.saturation(rgb)) > MIN_SATURATION, value, np.nan)
 
 
-def _variations(result: np.ndarray, original: np.ndarray) -> dict[str, np.ndarray]:
-    """Total variation of ab over the flat and over all pixels of each picture, of which Lab is
-    given: float [batch, 2], the result's and the original's.
-
-    A pixel's is the mean distance in (a*, b*) to its 4 neighbors; the outermost pixels, which
-    have fewer, are left out.
-    """
-    changes = []
-    for lab in (result, original):
-        inner = lab[:, 1:-1, 1:-1]
-        changes.append(np.stack([inner - lab[:, :-2, 1:-1], inner - lab[:, 2:, 1:-1],
-                                 inner - lab[:, 1:-1, :-2], inner - lab[:, 1:-1, 2:]]))
-    flat = np.all(np.abs(changes[1][..., 0]) < FLAT, axis=0)
-    of_pixels = [np.mean(np.hypot(change[..., 1], change[..., 2]), 0) for change in changes]
-    return {region: np.stack([np.sum(one * where, (1, 2)) for one in of_pixels], axis=1)
-            for region, where in (("flat", flat), ("all", np.ones_like(flat)))}
+def _error(control: Control, achieved: np.ndarray, desired) -> np.ndarray:
+    return np.asarray(color.distance(control, achieved, desired))
 
 
-def _ratio(variations: np.ndarray) -> float:
-    """Of float [batch, 2]: the sum of the first column over that of the second."""
-    result, original = variations.sum(axis=0)
-    return float(result / original) if original > 0.0 else math.nan
-
-
-def _centre_and_spread(values: np.ndarray, circular: bool) -> tuple[float, float]:
-    """Mean and standard deviation of what is not NaN; circular ones of shares of a turn.
-
-    Source: Mardia and Jupp, Directional Statistics, 2000, section 2.3: sqrt(-2 ln R).
-    """
-    values = values[~np.isnan(values)]
-    if not len(values):
-        return math.nan, math.nan
-    if not circular:
-        return float(np.mean(values)), float(np.std(values))
-    mean = np.mean(np.exp(2j * np.pi * values))
-    length = np.clip(np.abs(mean), 1e-12, 1.0)
-    turn = np.angle(mean) / (2.0 * np.pi) % 1.0
-    return float(turn), float(np.sqrt(-2.0 * np.log(length)) / (2.0 * np.pi))
+def _delta_e(rgb8: np.ndarray, other_rgb8: np.ndarray) -> np.ndarray:
+    """Mean CIEDE2000 of each image."""
+    return np.mean(skcolor.deltaE_ciede2000(
+        skcolor.rgb2lab(rgb8), skcolor.rgb2lab(other_rgb8)), axis=(1, 2))
 
 
 def _unit(rgb8: np.ndarray) -> np.ndarray:
     return rgb8.astype(np.float32) / 255.0
+
+
+def _mean(values) -> float:
+    """The mean of what is not NaN; NaN if there is nothing else."""
+    values = np.asarray(values, np.float64)
+    values = values[~np.isnan(values)]
+    return float(np.mean(values)) if len(values) else math.nan
+
+
+def _center_and_spread(values: np.ndarray, circular: bool) -> tuple[float, float]:
+    """Mean and standard deviation of what is not NaN; circular ones of shares of a turn."""
+    values = values[~np.isnan(values)]
+    if not len(values):
+        return math.nan, math.nan
+    if circular:
+        return (float(stats.circmean(values, high=1.0, low=0.0)),
+                float(stats.circstd(values, high=1.0, low=0.0)))
+    return float(np.mean(values)), float(np.std(values))
+
+
+def _draw(axes, rows: Sequence[Row], circular: bool) -> None:
+    desired, limit, achieved, spread, baseline = (
+        np.array([getattr(row, name) for row in rows])
+        for name in ("desired", "limit", "achieved", "spread", "baseline_achieved"))
+    if circular:  # the nearest turn: 0.99 for a target of 0 lies just below it
+        achieved, baseline = (
+            desired + (curve - desired + 0.5) % 1.0 - 0.5 for curve in (achieved, baseline))
+    else:
+        axes.set_ylim(-0.02, 1.02)
+    axes.plot([0, 1], [0, 1], color="0.8", linewidth=1, label="desired")
+    axes.plot(desired, limit, "k--", linewidth=1, label="limit at this lightness")
+    axes.plot(desired, baseline, color="tab:orange", label="baseline: retargeted")
+    axes.plot(desired, achieved, ".-", color="tab:blue", linewidth=1, label="model")
+    axes.fill_between(desired, achieved - spread, achieved + spread, color="tab:blue", alpha=0.2,
+                      linewidth=0)

@@ -1,7 +1,7 @@
-"""How far a colorized picture is from its original, one value a picture.
+"""How far a colorized image is from its original, one value an image.
 
-Every metric takes finished 8-bit sRGB pictures, as the user gets them, and its name carries the
-space it is measured in. The functions are NumPy: a metric is judged, never differentiated.
+Every metric takes finished 8-bit sRGB images, as the user gets them, and its name carries the
+space that it is measured in. The functions are NumPy: a metric is never differentiated.
 """
 
 from __future__ import annotations
@@ -13,19 +13,32 @@ from skimage import color as skcolor
 import tensorflow as tf
 
 RGB_RANGE = 255.0
+MIN_SQUARED_ERROR = 1.0 / 12.0  # variance of the error that rounding to 8 bits makes
 AB_TO_L_THRESHOLD = 2.2  # the released code: a, b span 220 units where L spans 100
+ACCURACIES = ("acc2_rgb", "acc5_rgb", "acc2_lab", "acc5_lab")
 
 
 def per_example(original: np.ndarray, result: np.ndarray) -> dict[str, np.ndarray]:
     """Every metric of a batch.
 
     Args:
-        original: uint8 [batch, h, w, 3], sRGB.
+        original: uint8 [batch, h, w, 3], sRGB; at least 11 pixels a side, for SSIM.
         result: uint8 [batch, h, w, 3], sRGB.
 
     Returns:
-        float64 [batch] for each of `mae_rgb`, `acc2_rgb`, `acc5_rgb`, `acc2_lab`, `acc5_lab`,
-        `mse_rgb`, `ssim`, `delta_e`, `colorfulness` and `original_colorfulness`.
+        float64 [batch] for each of
+        `mae_rgb`: mean absolute difference of the channels, 0-255;
+        `acc2_rgb`, `acc5_rgb`: share of the channels that differ by at most 2 or 5 % of 255;
+        `acc2_lab`, `acc5_lab`: `acc_lab` at 2 and 5;
+        `psnr`: in dB, see `psnr`;
+        `ssim`: Wang et al. 2004, 11 x 11 Gaussian window, mean of the channels;
+        `delta_e`: mean CIEDE2000 over the pixels;
+        `colorfulness`, `original_colorfulness`: see `colorfulness`.
+
+    Example:
+        >>> black = np.zeros((1, 16, 16, 3), np.uint8)
+        >>> float(per_example(black, black + 51)["mae_rgb"][0])
+        51.0
     """
     difference = np.abs(original.astype(np.float64) - result)
     lab_original, lab_result = skcolor.rgb2lab(original), skcolor.rgb2lab(result)
@@ -35,12 +48,29 @@ def per_example(original: np.ndarray, result: np.ndarray) -> dict[str, np.ndarra
         "acc5_rgb": _mean(difference <= 0.05 * RGB_RANGE),
         "acc2_lab": acc_lab(lab_original, lab_result, 2.0),
         "acc5_lab": acc_lab(lab_original, lab_result, 5.0),
-        "mse_rgb": _mean(difference**2),
+        "psnr": psnr(original, result),
         "ssim": tf.image.ssim(original, result, max_val=255).numpy().astype(np.float64),
-        "delta_e": _mean(skcolor.deltaE_ciede2000(lab_original, lab_result)[..., None]),
+        "delta_e": _mean(skcolor.deltaE_ciede2000(lab_original, lab_result)),
         "colorfulness": colorfulness(result),
         "original_colorfulness": colorfulness(original),
     }
+
+
+def psnr(original: np.ndarray, result: np.ndarray) -> np.ndarray:
+    """The peak signal-to-noise ratio of each image, 10 log10(255^2 / mean squared error).
+
+    An image equal to its original would have an infinite ratio. The mean squared error is
+    therefore at least 1/12, the variance of rounding to 8 bits, and the ratio at most 58.9 dB.
+
+    Args:
+        original: uint8 [batch, h, w, 3], sRGB.
+        result: the same.
+
+    Returns:
+        float64 [batch], dB.
+    """
+    squared_error = _mean((original.astype(np.float64) - result)**2)
+    return 10.0 * np.log10(RGB_RANGE**2 / np.maximum(squared_error, MIN_SQUARED_ERROR))
 
 
 def acc_lab(lab_original: np.ndarray, lab_result: np.ndarray, threshold: float) -> np.ndarray:
@@ -58,21 +88,21 @@ def acc_lab(lab_original: np.ndarray, lab_result: np.ndarray, threshold: float) 
     """
     difference = np.abs(np.round(lab_original) - np.round(lab_result))
     limits = threshold * np.array([1.0, AB_TO_L_THRESHOLD, AB_TO_L_THRESHOLD])
-    return _mean(np.all(difference <= limits, axis=-1, keepdims=True))
+    return _mean(np.all(difference <= limits, axis=-1))
 
 
-def colorfulness(rgb: np.ndarray) -> np.ndarray:
+def colorfulness(rgb8: np.ndarray) -> np.ndarray:
     """Colorfulness M3 of Hasler and Suesstrunk.
 
     Args:
-        rgb: uint8 [batch, h, w, 3], sRGB.
+        rgb8: uint8 [batch, h, w, 3], sRGB.
 
     Returns:
         float64 [batch]: 0 for gray, about 15 slightly, 33 moderately, 59 quite colorful.
 
     Source: Hasler and Suesstrunk, Measuring colorfulness in natural images, SPIE 2003, section 5.
     """
-    red, green, blue = np.moveaxis(rgb.astype(np.float64), -1, 0)
+    red, green, blue = np.moveaxis(rgb8.astype(np.float64), -1, 0)
     red_green, yellow_blue = red - green, 0.5 * (red + green) - blue
     axes = (1, 2)
     spread = np.hypot(red_green.std(axis=axes), yellow_blue.std(axis=axes))
@@ -81,29 +111,21 @@ def colorfulness(rgb: np.ndarray) -> np.ndarray:
 
 
 def summarize(values: Mapping[str, np.ndarray]) -> dict[str, float]:
-    """One number a metric for a whole split.
+    """One number a metric for a whole split: the mean over its images.
 
     Args:
         values: float [n] a metric, as from `per_example`, joined over the batches.
 
     Returns:
-        The means, with `psnr` (dB) from the pooled MSE in place of it, `mae_rgb_percent` (of 255),
-        accuracies in percent, and `colorfulness_ratio`, the result's over the originals'.
+        The means, accuracies in percent. In place of `original_colorfulness` there is
+        `colorfulness_ratio`, the mean colorfulness of the results over that of the originals.
     """
-    mean = {name: float(np.mean(value)) for name, value in values.items()}
-    mse = mean["mse_rgb"]
-    accuracies = ("acc2_rgb", "acc5_rgb", "acc2_lab", "acc5_lab")
-    return {
-        "mae_rgb": mean["mae_rgb"],
-        "mae_rgb_percent": 100.0 * mean["mae_rgb"] / RGB_RANGE,
-        **{name: 100.0 * mean[name] for name in accuracies},
-        "psnr": float(10.0 * np.log10(RGB_RANGE**2 / mse)) if mse > 0 else float("inf"),
-        "ssim": mean["ssim"],
-        "delta_e": mean["delta_e"],
-        "colorfulness": mean["colorfulness"],
-        "colorfulness_ratio": mean["colorfulness"] / max(mean["original_colorfulness"], 1e-12),
-    }
+    means = {name: float(np.mean(value)) for name, value in values.items()}
+    means.update({name: 100.0 * means[name] for name in ACCURACIES})
+    original = means.pop("original_colorfulness")
+    return {**means, "colorfulness_ratio": means["colorfulness"] / max(original, 1e-12)}
 
 
 def _mean(values: np.ndarray) -> np.ndarray:
+    """Mean of everything in each image: [batch, ...] -> float64 [batch]."""
     return values.reshape(len(values), -1).mean(axis=1, dtype=np.float64)

@@ -2,184 +2,186 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 import functools
-import io
 from pathlib import Path
 import sys
 
 import numpy as np
 from tqdm import tqdm
 
-from colorizer.evaluation import calibration
+from colorizer import data, inference, models
 from colorizer.color import controls
-from colorizer.evaluation import curves as curves_lib
-from colorizer.data import load as data
-from colorizer.data import dataset as datasets
-from colorizer.evaluation import display
-from colorizer.evaluation import evaluator as evaluation
-from colorizer.inference import colorizer as inference
-from colorizer.evaluation import turing_test as turing
-from colorizer.evaluation.workdirs import Run
+from colorizer.evaluation import calibration, evaluator, turing_test
 
 BATCH = 100
+RANKED = 6  # best, median and worst images in the grid, each
+COMPARED = 8  # images in the grid of a comparison
+BAR_COLUMNS = 80  # Colab's terminal has 0 columns, for which tqdm draws nothing
 
 
-def measure(
-    run: Run, output: Path, *, data_dir: str | None, examples: int | None,
-    calibration_examples: int, rival: str | None,
+def report_model(
+    model: models.Model, output: Path, *, data_dir: str | None, examples: int | None,
+    calibration_examples: int,
 ) -> None:
     """Prints and writes the table of a model and, if it was trained to targets, its calibration.
 
     Args:
-        run: the run, as from `workdirs.read_runs`.
-        output: folder for results.json, .csv and .png (best, median, worst pictures), and for
+        model: the model, as from `models.read_models`.
+        output: folder for results.json, .csv and .png (best, median, worst images), and for
             calibration.json, .csv and .png.
         data_dir: where TensorFlow Datasets keeps its data; by default what the run says.
-        examples: test pictures to measure, all by default.
-        calibration_examples: test pictures of the calibration; 0 for none.
-        rival: the run or model, without targets, that the calibration compares with.
+        examples: number of test images, by default all.
+        calibration_examples: number of test images of the calibration; 0 for none.
 
     Raises:
-        UserError: no checkpoint that can be loaded, or the pictures cannot be had.
+        UserError: no weights that can be loaded, or the images cannot be had.
     """
-    colorizer = inference.Colorizer.load(run.workdir)
-    rival_colors = functools.partial(
-        inference.Colorizer.load(rival).colorize_rgb8, finished=False) if rival else None
-    dataset = _dataset(run, data_dir)
+    colorizer = inference.Colorizer.load(model.folder)
+    dataset = _load_dataset(model, data_dir)
     with _progress("measuring", dataset, examples) as bar:
-        result = evaluation.evaluate(
+        result = evaluator.evaluate(
             _counted(colorizer.colorize_rgb8, bar), dataset.test_batches(BATCH, examples))
-    print(f"{run.workdir} on the test pictures of {dataset.name}:\n{result.text()}")
-    written = result.write(output)
-    evaluation.write_ranked_grid(
-        output / "results.png", colorizer.colorize_rgb8, dataset.test_batches(BATCH, examples),
-        result.delta_e[evaluation.MODEL])
-    if calibration_examples and (colorizer.conditional or colorizer.fixed):
-        targets = _targets(colorizer)
-        results = 1 + sum(map(len, targets.values()))
-        with _progress("calibrating", dataset, calibration_examples, results) as bar:
-            curves = _calibrate(
-                colorizer, targets, dataset.test_batches(BATCH, calibration_examples),
-                rival_colors, bar)
-        print(curves.text())
+    print(f"{model.folder} on {dataset.name}:\n{result.text()}")
+    written = [*result.write(output), output / "results.png"]
+    save_ranked(written[-1], result, colorizer.colorize_rgb8)
+    if calibration_examples and (colorizer.controls or colorizer.fixed_targets):
+        curves = _calibrate(colorizer, dataset, calibration_examples)
+        print(f"\n{curves.text()}")
         written += curves.write(output)
-    print("written:", *written, output / "results.png")
+    print("written:", *written)
 
 
-def _targets(colorizer: inference.Colorizer) -> dict[str, Sequence[float]]:
-    """Every target of a conditional model's controls; of a fixed one, its own."""
-    if colorizer.conditional:
-        return {control.name: calibration.targets_of(control) for control in colorizer.obeyed}
-    return {name: [target] for name, target in colorizer.fixed.items()}
+def report_comparison(
+    compared: Sequence[models.Model], output: Path, *, data_dir: str | None, examples: int | None
+) -> None:
+    """Prints and writes one table of several models on the test images of the first.
+
+    Conditional models are given no target: these are their unconditional colors.
+
+    Args:
+        compared: as from `models.read_models`.
+        output: folder for results.json, results.csv and compare.png.
+        data_dir: where TensorFlow Datasets keeps its data; by default what the first run says.
+        examples: number of test images, by default all.
+
+    Raises:
+        UserError: no weights that can be loaded, or the images cannot be had.
+    """
+    colorize = {model.name: inference.Colorizer.load(model.folder).colorize_rgb8
+                for model in compared}
+    dataset = _load_dataset(compared[0], data_dir)
+    for model in compared[1:]:
+        trained_on = model.config.data.dataset
+        if trained_on != compared[0].config.data.dataset:
+            print(f"warning: {model.name} was trained on other images (dataset={trained_on}) and "
+                  "may have seen these test images", file=sys.stderr)
+    with _progress("measuring", dataset, examples, len(colorize)) as bar:
+        result = evaluator.compare(
+            {name: _counted(function, bar) for name, function in colorize.items()},
+            dataset.test_batches(BATCH, examples))
+    print(f"{len(compared)} models on {dataset.name}:\n{result.text()}")
+    written = [*result.write(output), output / "compare.png"]
+    save_compared(written[-1], result, colorize)
+    print("written:", *written)
+
+
+def report_turing_test(
+    model: models.Model, output: Path, *, data_dir: str | None, trials: int, seconds: float,
+    seed: int,
+) -> None:
+    """Asks somebody at a browser which of two images is real; prints and writes the score.
+
+    Args:
+        model: whose colors are tested; a conditional model is given no target.
+        output: folder for turing.json.
+        data_dir: where TensorFlow Datasets keeps its data; by default what the run says.
+        trials: number of questions, each about another test image; fewer if there are fewer.
+        seconds: for how long a pair is shown, 0 for until it is answered.
+        seed: decides the order of the images and the sides.
+
+    Raises:
+        UserError: no weights that can be loaded, or the images cannot be had.
+    """
+    colorize = inference.Colorizer.load(model.folder).colorize_rgb8
+    dataset = _load_dataset(model, data_dir)
+    batches = [np.asarray(batch) for batch in dataset.test_batches(BATCH, trials)]
+    originals, colorized = np.concatenate(batches), np.concatenate(list(map(colorize, batches)))
+    path = output / "turing.json"
+    test = turing_test.TuringTest(
+        originals, colorized, path, seconds=seconds, seed=seed,
+        about={"model": str(model.folder), "dataset": dataset.name})
+    print(f"{len(originals)} of {dataset.test_size} test images of {dataset.name}")
+    score = turing_test.serve(test)
+    print(f"{score.text()}\nwritten: {path}" if score else
+          "nothing was answered, nothing is written")
+
+
+def save_ranked(
+    path: Path, result: evaluator.Evaluation, colorize: evaluator.Colorize
+) -> None:
+    """Writes the best, median and worst of the kept images by CIEDE2000 as one PNG.
+
+    Args:
+        path: the PNG to write.
+        result: of one model, as from `evaluator.evaluate`.
+        colorize: the same model.
+    """
+    delta_e, kept = result.delta_e[evaluator.MODEL], np.array(list(result.originals))
+    order = kept[np.argsort(delta_e[kept], kind="stable")]
+    middle = max(0, len(order) // 2 - RANKED // 2)
+    groups = {"best": order[:RANKED], "median": order[middle:middle + RANKED],
+              "worst": order[-RANKED:]}
+    original = np.stack([result.originals[i] for group in groups.values() for i in group])
+    labels = [f"{name} {delta_e[i]:.1f}" for name, group in groups.items() for i in group]
+    data.save_grid(path, {"gray": evaluator.gray_image(original), "original": original,
+                          "colorized": colorize(original)}, row_labels=labels)
+
+
+def save_compared(
+    path: Path, result: evaluator.Evaluation, models: dict[str, evaluator.Colorize]
+) -> None:
+    """Writes some of the kept images as one PNG: originals, gray, the colors of each model."""
+    kept = list(result.originals.values())
+    original = np.stack(kept[::max(1, len(kept) // COMPARED)][:COMPARED])
+    data.save_grid(path, {"original": original, "gray": evaluator.gray_image(original),
+                          **{name: colorize(original) for name, colorize in models.items()}})
 
 
 def _calibrate(
-    colorizer: inference.Colorizer, targets: dict[str, Sequence[float]],
-    batches: Iterable[np.ndarray], rival: Callable[[np.ndarray], np.ndarray] | None, bar: tqdm,
-) -> curves_lib.Calibration:
-    colorize: calibration.Colorize = colorizer.colorize_rgb8
-    network: calibration.Colorize | None = functools.partial(colorize, finished=False)
-    if not colorizer.conditional:
-        colorize, network = (lambda rgb8, **_: colorizer.colorize_rgb8(rgb8)), None
-    return calibration.calibrate(
-        _counted(colorize, bar), batches, network=network, rival=rival,
-        controls=controls.select(list(targets)), targets=targets)
+    colorizer: inference.Colorizer, dataset: data.Dataset, examples: int
+) -> calibration.Calibration:
+    """Every target of a conditional model's controls; of an unconditional one, its own targets."""
+    targets = {control.name: calibration.targets_of(control) for control in colorizer.controls}
+    network = functools.partial(colorizer.colorize_rgb8, correct=False)
+    if not targets:
+        targets = {name: [target] for name, target in colorizer.fixed_targets.items()}
+    with _progress("calibrating", dataset, examples, 1 + sum(map(len, targets.values()))) as bar:
+        return calibration.calibrate(
+            _counted(colorizer.colorize_rgb8, bar, takes_targets=bool(colorizer.controls)),
+            dataset.test_batches(BATCH, examples), network=network if colorizer.controls else None,
+            controls=controls.select(list(targets)), targets=targets)
 
 
-def _progress(what: str, dataset: datasets.Dataset, examples: int | None, results: int = 1) -> tqdm:
-    """A bar over so many results for each test picture that is used."""
-    used = min(examples or dataset.test_size, dataset.test_size)
-    return tqdm(desc=what, total=results * used, unit=" pictures", unit_scale=True)
-
-
-def _counted(colorize: calibration.Colorize, bar: tqdm) -> calibration.Colorize:
+def _counted(
+    colorize: Callable[..., np.ndarray], bar: tqdm, takes_targets: bool = True
+) -> Callable[..., np.ndarray]:
     def counted(rgb8: np.ndarray, **targets: float) -> np.ndarray:
-        result = colorize(rgb8, **targets)
+        result = colorize(rgb8, **targets if takes_targets else {})
         bar.update(len(rgb8))
         return result
 
     return counted
 
 
-def compare(
-    runs: Sequence[Run], output: Path, *, data_dir: str | None, examples: int | None
-) -> None:
-    """Prints and writes one table of several models on the test pictures of the first run.
-
-    Conditional models are given no target: these are their natural colors.
-
-    Args:
-        runs: as from `workdirs.read_runs`.
-        output: folder for results.json, results.csv and compare.png.
-        data_dir: where TensorFlow Datasets keeps its data; by default what the first run says.
-        examples: test pictures to measure, all by default.
-
-    Raises:
-        UserError: no checkpoint that can be loaded, or the pictures cannot be had.
-    """
-    models = {run.name: inference.Colorizer.load(run.workdir).colorize_rgb8 for run in runs}
-    first = runs[0]
-    for run in runs[1:]:
-        trained_on, measured_on = (
-            (one.config.data.dataset, one.config.data.test_split) for one in (run, first))
-        if trained_on != measured_on:
-            print("warning: {} was trained on other pictures (dataset={}, test_split={:g}) and may "
-                  "have seen these test pictures".format(run.name, *trained_on), file=sys.stderr)
-    dataset = _dataset(first, data_dir)
-    with _progress("measuring", dataset, examples, len(models)) as bar:
-        result = evaluation.compare(
-            {name: _counted(model, bar) for name, model in models.items()},
-            dataset.test_batches(BATCH, examples))
-    print(f"{len(runs)} models on the test pictures of {dataset.name}:\n{result.table()}")
-    written = result.write(output)
-    shown = next(iter(dataset.test_batches(evaluation.COMPARED, evaluation.COMPARED)))
-    evaluation.write_comparison(output / "compare.png", models, shown.numpy())
-    print("written:", *written, output / "compare.png")
+def _progress(what: str, dataset: data.Dataset, examples: int | None, results: int = 1) -> tqdm:
+    """A bar over so many results for each test image that is used."""
+    used = min(examples or dataset.test_size, dataset.test_size)
+    return tqdm(desc=what, total=results * used, unit=" images", unit_scale=True, ncols=BAR_COLUMNS)
 
 
-def turing_test(
-    run: Run, output: Path, *, data_dir: str | None, trials: int, seconds: float, seed: int
-) -> None:
-    """Asks whoever is at the keyboard which of two pictures is real; prints and writes the score.
-
-    Args:
-        run: the run whose colors are tested; a conditional model is given no target.
-        output: folder for turing.json and, while it lasts, the pictures.
-        data_dir: where TensorFlow Datasets keeps its data; by default what the run says.
-        trials: number of questions, each about another test picture; fewer if there are fewer.
-        seconds: for how long a pair is shown, 0 for until it is answered.
-        seed: decides the order of the pictures and the sides.
-
-    Raises:
-        UserError: no checkpoint that can be loaded, or the pictures cannot be had.
-    """
-    colorize = inference.Colorizer.load(run.workdir).colorize_rgb8
-    dataset = _dataset(run, data_dir)
-    originals = np.concatenate([
-        batch.numpy() for batch in dataset.test_batches(BATCH, trials)])
-    colorize(originals[:1])  # compiles, so that the first pair does not take longer than others
-    if isinstance(sys.stdin, io.TextIOWrapper):
-        sys.stdin.reconfigure(errors="replace")
-    answers = sys.stdin or io.StringIO()  # there is none at all in some services
-    show = display.Display(
-        output / "turing.png", sys.stdout if display.can_draw(sys.stdout) else None,
-        browse=answers.isatty() and display.can_browse())
-    about = {"run": str(run.workdir), "dataset": dataset.name, "seed": seed, "seconds": seconds,
-             "asked": len(originals)}
-    print(f"{len(originals)} of {dataset.test_size} test pictures of {dataset.name}, each pair for "
-          f"{f'{seconds:g} seconds' if seconds else 'as long as you like'}, in {show.path}")
-    score = turing.conduct(
-        colorize, originals, show, answers, seconds=seconds, seed=seed,
-        save=lambda score: score.write(output / "turing.json", about))
-    if score is None:
-        print("nothing was answered, nothing is written")
-    else:
-        print(f"{score.text()}\nwritten: {output / 'turing.json'}")
-
-
-def _dataset(run: Run, data_dir: str | None) -> datasets.Dataset:
-    settings = run.config.data
+def _load_dataset(model: models.Model, data_dir: str | None) -> data.Dataset:
+    settings = model.config.data
     return data.load_dataset(
         settings.dataset, data_dir=data_dir or settings.data_dir, image_size=settings.image_size,
-        test_split=settings.test_split, workdir=str(run.workdir))
+        workdir=str(model.folder))

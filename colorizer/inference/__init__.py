@@ -5,5 +5,5 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "colorizer": ["Colorizer"],
     "files": ["colorize_files"],
-    "export": ["export"],
+    "export": ["export_model"],
 })

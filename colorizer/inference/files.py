@@ -1,72 +1,96 @@
-"""Picture files, colored one after the other; contact sheets of several targets."""
+"""Image files colorized one after the other, and contact sheets of several targets."""
 
 from __future__ import annotations
 
 from pathlib import Path
+import shutil
 from typing import Mapping, Sequence
 
 from keras import ops
 import numpy as np
 from tqdm import tqdm
 
-from colorizer.data import grids
-from colorizer.data import image_paths
-from colorizer.data import images
-from colorizer.inference import colorizer as inference
+from colorizer import data
+from colorizer.files import make_output_folder
+from colorizer.inference.colorizer import Colorizer
 
-SHEET_CELL = 512  # pixels of the longer side of a picture in a contact sheet
+SHEET_CELL = 512  # pixels of the longer side of an image in a contact sheet
 
 
 def colorize_files(
-    colorizer: inference.Colorizer, sources: Sequence[tuple[Path, Path]], output: Path, *,
-    overwrite: bool, combinations: Sequence[Mapping[str, float]] = ({},),
+    colorizer: Colorizer, sources: Sequence[tuple[Path, Path]], output: str | Path, *,
+    overwrite: bool = False, combinations: Sequence[Mapping[str, float]] = ({},),
+    vivid: float = 1.0,
 ) -> tuple[int, list[str]]:
-    """Colors picture files, one after the other; a bad one does not stop the others.
+    """Colorizes image files, one after the other; a bad one does not stop the others.
 
     Args:
         colorizer: the model.
-        sources: (file, name below `output`) pairs, as from `image_paths.expand_inputs`.
+        sources: (file, name below `output`) pairs, as from `data.expand_inputs`.
         output: folder for the results.
         overwrite: whether results that exist are replaced.
         combinations: targets by control; for more than one a contact sheet is made.
+        vivid: factor on the chroma of the results, in [0, 4].
 
     Returns:
-        The number of pictures written, and one line for each that failed.
+        The number of images written, and one line for each that failed.
+
+    Raises:
+        UserError: `vivid` or a target is out of range, the model does not support it, or nothing
+            can be written to `output`.
+
+    Example:
+        >>> sources = data.expand_inputs([str(path) for path in data.sample_paths()])
+        >>> colorize_files(Colorizer.load("photos"), sources, "colorized", overwrite=True)
+        (5, [])
     """
+    for targets in combinations:
+        colorizer.check(targets, vivid)
+    folder = make_output_folder(output)
     done, failures = 0, []
-    for source, name in tqdm(sources, unit=" pictures", disable=len(sources) < 2):
+    # tqdm draws nothing on a terminal that says it has 0 columns, as Colab's does.
+    columns = shutil.get_terminal_size().columns
+    for source, name in tqdm(sources, unit=" images", ncols=columns, disable=len(sources) < 2):
         try:
-            picture = images.read_picture(source)
-            sheet = len(combinations) > 1
-            target = output / f"{name}-sheet.png" if sheet else image_paths.output_path(
-                output, name, picture.format, has_alpha=picture.alpha is not None)
-            if target.exists() and not overwrite:
-                raise images.ImageError(f"{target}: exists already; --overwrite replaces it")
-            if sheet:
-                grids.save_grid(target, contact_sheet(colorizer, picture.rgb, combinations))
-            else:
-                rgb = colorizer(picture.rgb, **combinations[0])
-                images.write_picture(target, rgb, picture.alpha)
+            _colorize_file(colorizer, source, folder, name, overwrite, combinations, vivid)
             done += 1
-        except images.ImageError as error:
+        except data.ImageError as error:
             failures.append(str(error))
         except OSError as error:
             failures.append(f"{source}: cannot be written: {error}")
     return done, failures
 
 
+def _colorize_file(
+    colorizer: Colorizer, source: Path, output: Path, name: Path, overwrite: bool,
+    combinations: Sequence[Mapping[str, float]], vivid: float,
+) -> None:
+    image = data.read_image(source)
+    sheet = len(combinations) > 1
+    path = output / f"{name}-sheet.png" if sheet else data.output_path(
+        output, name, image.format, has_alpha=image.alpha is not None)
+    if path.exists() and not overwrite:
+        raise data.ImageError(f"{path}: exists already; --overwrite replaces it")
+    if sheet:
+        data.save_grid(path, contact_sheet(colorizer, image.rgb, combinations, vivid))
+    else:
+        data.write_image(path, colorizer(image.rgb, vivid=vivid, **combinations[0]), image.alpha)
+
+
 def contact_sheet(
-    colorizer: inference.Colorizer, rgb: np.ndarray, combinations: Sequence[Mapping[str, float]]
+    colorizer: Colorizer, rgb: np.ndarray, combinations: Sequence[Mapping[str, float]],
+    vivid: float = 1.0,
 ) -> dict[str, np.ndarray]:
-    """One picture colored for several targets: heading -> uint8 [1, h, w, 3], at most 512 px.
+    """One image colorized for several targets: heading -> uint8 [1, h, w, 3], at most 512 px.
 
     Args:
         colorizer: a conditional model.
         rgb: float32 [h, w, 3] in [0, 1].
         combinations: targets by control.
+        vivid: factor on the chroma of the results, in [0, 4].
     """
     shrink = min(1.0, SHEET_CELL / max(rgb.shape[:2]))
     size = tuple(max(1, round(side * shrink)) for side in rgb.shape[:2])
     small = np.clip(ops.image.resize(rgb, size, antialias=True), 0.0, 1.0)
     return {" ".join(f"{name} {value:g}" for name, value in targets.items()):
-            colorizer(small, **targets)[None] for targets in combinations}
+            colorizer(small, vivid=vivid, **targets)[None] for targets in combinations}

@@ -1,12 +1,12 @@
-"""Means and enlargements that follow the edges of the lightness.
+"""ab at full size along the edges of the lightness, and its speckle smoothed where that is flat.
 
 Around every pixel ab is taken as a linear function of L, `ab = slope * L + offset`: the local
-linear model of K. He, J. Sun, X. Tang, *Guided Image Filtering*, ECCV 2010. `guided_mean` is their
-filter. `Upsampler` finds the coefficients at the network's scale and enlarges them to the
-picture's, as in K. He, J. Sun, *Fast Guided Filter*, arXiv:1505.00996. One deviation there: the
-offset is not averaged over the window but chosen so that the small ab itself is met at every pixel.
-The filter as published also smooths, which on true ab loses more than its edges gain; so does
-bilinear enlarging, and bicubic is used for the coefficients instead.
+linear model of K. He, J. Sun, X. Tang, *Guided Image Filtering*, ECCV 2010. `Upsampler` finds the
+coefficients at the network's scale and enlarges them to the image's, as in K. He, J. Sun, *Fast
+Guided Filter*, arXiv:1505.00996. One deviation: the offset is not averaged over the window but
+chosen so that the small ab itself is met at every pixel. The published filter also smooths, which
+on true ab loses more than its edges gain. So does bilinear enlarging: the coefficients are enlarged
+by bicubic interpolation.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from __future__ import annotations
 from keras import ops
 import numpy as np
 
-RADIUS = 1  # of the windows of `smooth_flat` and `local_slope`, in pixels of the small scale
+WINDOW = 3  # pixels of the small scale a side, around each pixel
 SLOPE_EPSILON = 0.01  # in squared units of l_scaled: 5 L* of contrast halve the slope
 FLAT_VARIANCE = 0.001  # of l_scaled: at 1.6 L* of contrast half of the speckle is taken out
 
@@ -32,25 +32,8 @@ def smooth_flat(l_scaled, ab_scaled):
         float [batch, h, w, 2]: ab moved towards its local mean by
         `FLAT_VARIANCE / (FLAT_VARIANCE + variance of L in the window)`.
     """
-    flatness = FLAT_VARIANCE / (FLAT_VARIANCE + _variance(l_scaled, RADIUS))
-    return ab_scaled + flatness * (_mean(_mean(ab_scaled, RADIUS), RADIUS) - ab_scaled)
-
-
-def guided_mean(l_scaled, x, radius: int):
-    """The mean of what is around each pixel, on its side of the edges of the lightness.
-
-    Args:
-        l_scaled: float [batch, h, w, 1] in [-1, 1].
-        x: float [batch, h, w, c].
-        radius: of the windows, in pixels, at least 0; what is within twice that has a part in it.
-
-    Returns:
-        float [batch, h, w, c]; beside strong edges it may exceed the range of `x`.
-
-    Source: the guided filter, He, Sun and Tang, equations 5, 6 and 8.
-    """
-    slope, offset = _lines(l_scaled, x, radius)
-    return _mean(slope, radius) * l_scaled + _mean(offset, radius)
+    flatness = FLAT_VARIANCE / (FLAT_VARIANCE + _variance(l_scaled))
+    return ab_scaled + flatness * (_mean(_mean(ab_scaled)) - ab_scaled)
 
 
 def local_slope(l_scaled, ab_scaled):
@@ -64,9 +47,10 @@ def local_slope(l_scaled, ab_scaled):
         float [batch, h, w, 2]: the least-squares slope, ridge `SLOPE_EPSILON`, averaged over the
         windows that a pixel lies in.
 
-    Source: He, Sun and Tang, equations 5 and 8; windows are cut off at the picture's border.
+    Source: He, Sun and Tang, equations 5 and 8; windows are cut off at the image's border.
     """
-    return _mean(_lines(l_scaled, ab_scaled, RADIUS)[0], RADIUS)
+    covariance = _mean(l_scaled * ab_scaled) - _mean(l_scaled) * _mean(ab_scaled)
+    return _mean(covariance / (_variance(l_scaled) + SLOPE_EPSILON))
 
 
 class Upsampler:
@@ -75,7 +59,13 @@ class Upsampler:
     Args:
         l_scaled: float [batch, h, w, 1] in [-1, 1], the lightness at the small scale.
         ab_scaled: float [batch, h, w, 2] in [-1, 1], the colors there.
-        size: height and width of the full pictures in pixels; larger or smaller.
+        size: height and width of the full images in pixels; larger or smaller.
+
+    Example:
+        >>> l_small, ab_small = np.zeros((1, 4, 6, 1), "float32"), np.ones((1, 4, 6, 2), "float32")
+        >>> l_rows = np.zeros((1, 5, 24, 1), "float32")
+        >>> Upsampler(l_small, ab_small, (16, 24)).rows(0, l_rows).shape
+        TensorShape([1, 5, 24, 2])
     """
 
     def __init__(self, l_scaled, ab_scaled, size: tuple[int, int]):
@@ -110,22 +100,13 @@ def resize_weights(source: int, target: int) -> np.ndarray:
         identity, (target, source), interpolation="bicubic", antialias=True))[..., 0]
 
 
-def _lines(l_scaled, x, radius: int):
-    """Slope and offset of x over L in each window by least squares, ridge `SLOPE_EPSILON`."""
-    l_mean, x_mean = _mean(l_scaled, radius), _mean(x, radius)
-    covariance = _mean(l_scaled * x, radius) - l_mean * x_mean
-    slope = covariance / (_variance(l_scaled, radius) + SLOPE_EPSILON)
-    return slope, x_mean - slope * l_mean
-
-
-def _variance(x, radius: int):
+def _variance(x):
     """Variance in the window; the difference of two means, so at least 0 by force."""
-    return ops.maximum(_mean(x * x, radius) - _mean(x, radius)**2, 0.0)
+    return ops.maximum(_mean(x * x) - _mean(x)**2, 0.0)
 
 
-def _mean(x, radius: int):
-    """Mean over the window, rows then columns; at a border over the part inside the picture."""
-    side = 2 * radius + 1
-    for window in ((side, 1), (1, side)):
+def _mean(x):
+    """Mean over the window, rows then columns; at a border over the part inside the image."""
+    for window in ((WINDOW, 1), (1, WINDOW)):
         x = ops.average_pool(x, window, strides=1, padding="same")
     return x

@@ -8,8 +8,9 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "generator": ["build_generator", "generator_from_config", "size_multiple"],
     "discriminator": ["build_discriminator", "discriminator_from_config"],
     "conditioning": ["Targets", "condition_size", "fixed_targets", "encode_targets"],
-    "classifier": ["build_classifier"],
-    "weights": ["save_weights", "load_weights", "load_matching_weights", "WeightsError"],
+    "classifier": ["build_classifier", "load_classifier"],
+    "weights": [
+        "save_weights", "load_weights", "load_matching_weights", "weights_path", "WeightsError"],
     "pretrained": [
         "Model", "ModelError", "default_name", "find_model", "names", "read_model_config",
         "read_models"],

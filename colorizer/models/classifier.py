@@ -1,7 +1,7 @@
-"""A small CIFAR-10 classifier whose features the content loss compares: see `perceptual`.
+"""A small CIFAR-10 classifier whose features the perceptual loss compares.
 
-Its weights come with the package; `benchmarks/train_classifier.py` trained them, and
-`weights/cifar10_classifier.json` says how and how well.
+Its weights come with the package. `benchmarks/train_classifier.py` trained them, and
+`pretrained/cifar10_classifier/training.json` says how and how well.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from pathlib import Path
 
 import keras
 from keras import layers
+
+from colorizer.models.weights import load_weights
 
 IMAGE_SIZE = 32
 CLASSES = 10
@@ -39,3 +41,14 @@ def build_classifier() -> keras.Model:
             x = layers.ReLU(name=f"block_{index}" if last else f"{name}_relu")(x)
     x = layers.GlobalAveragePooling2D(name="average")(x)
     return keras.Model(rgb, layers.Dense(CLASSES, name="logits")(x), name="cifar10_classifier")
+
+
+def load_classifier() -> keras.Model:
+    """The classifier with its trained weights.
+
+    Raises:
+        WeightsError: the package's own file is damaged.
+    """
+    model = build_classifier()
+    load_weights(model, WEIGHTS)
+    return model

@@ -8,8 +8,8 @@ import keras
 from keras import layers, ops
 
 KERNEL_SIZE = 4
+LEAKY_SLOPE = 0.2
 BATCH_NORM_MOMENTUM = 0.99
-INSTANCE_NORM_EPSILON = 1e-5
 NORMAL_STDDEV = 0.02
 QUERY_SHARE, VALUE_SHARE = 8, 2  # of a map's channels: C / 8 and C / 2
 
@@ -20,22 +20,20 @@ _KERNELS: dict[str, Callable[[], keras.Initializer]] = {
 }
 
 
-class Recipe:
+class LayerFactory:
     """Makes the convolutions and normalizations of one network.
 
     Args:
-        norm: `batch`; `instance`, each channel of each picture by its own mean and variance,
-            without gain and shift (Ulyanov et al., arXiv:1607.08022); `spectral` (Miyato et al.,
-            ICLR 2018); `none`.
-        init: how kernels begin. `he` is this project's own choice (He et al., ICCV 2015, where
-            `default` names no other); `normal` N(0, 0.02), and N(1, 0.02) for the gain of batch
-            norm (Radford et al., ICLR 2016, section 3); `lecun` variance 1 / fan_in, as the
+        norm: `batch` (Ioffe and Szegedy, ICML 2015) or `spectral` (Miyato et al., ICLR 2018).
+        init: how kernels are initialized. `he` is this project's own choice (He et al., ICCV 2015,
+            where `default` names no other); `normal` N(0, 0.02), and N(1, 0.02) for the gain of
+            batch norm (Radford et al., ICLR 2016, section 3); `lecun` variance 1 / fan_in, as the
             paper's released code; `uniform` +-1 / sqrt(fan_in), as PyTorch. Biases begin at 0.
         synchronized: batch statistics over all replicas, not each replica's own.
 
-    Of `spectral`: Keras's layer divides a kernel by its largest singular value, found by one power
-    iteration, and writes it back before each use in training. Miyato et al. (equation 9) keep the
-    undivided kernel and differentiate through the division.
+    With `spectral`, Keras's layer projects: it divides a kernel by its largest singular value,
+    found by one power iteration, and writes it back before each use in training. Miyato et al.
+    (equation 9) keep the undivided kernel and differentiate through the division.
     """
 
     def __init__(self, norm: str = "batch", init: str = "he", synchronized: bool = False):
@@ -61,16 +59,13 @@ class Recipe:
             kernel_initializer=self._kernel("he_normal"), name=name)
 
     def normalize(self, x, name: str):
-        """`x` after batch or instance norm; as it is where the recipe has neither."""
-        if self._norm == "batch":
-            gain = keras.initializers.RandomNormal(1.0, NORMAL_STDDEV)
-            return layers.BatchNormalization(
-                momentum=BATCH_NORM_MOMENTUM, synchronized=self._synchronized, name=name,
-                gamma_initializer=gain if self._init == "normal" else "ones")(x)
-        if self._norm == "instance":
-            return layers.GroupNormalization(
-                -1, epsilon=INSTANCE_NORM_EPSILON, center=False, scale=False, name=name)(x)
-        return x
+        """`x` after batch norm; as it is with `spectral`."""
+        if self._norm != "batch":
+            return x
+        gain = keras.initializers.RandomNormal(1.0, NORMAL_STDDEV)
+        return layers.BatchNormalization(
+            momentum=BATCH_NORM_MOMENTUM, synchronized=self._synchronized, name=name,
+            gamma_initializer=gain if self._init == "normal" else "ones")(x)
 
     def _kernel(self, default: str) -> keras.Initializer:
         return keras.initializers.get(default) if self._init == "he" else _KERNELS[self._init]()
@@ -84,7 +79,7 @@ class SelfAttention(keras.Layer):
     matrix of n * n / 4. No convolution has a bias, and the products are not divided by sqrt(C / 8).
 
     Args:
-        recipe: makes the convolutions; where its `init` is `he` they begin as Glorot's.
+        factory: makes the convolutions; where its `init` is `he` they begin as Glorot's.
         name: of the layer.
 
     Call:
@@ -95,9 +90,9 @@ class SelfAttention(keras.Layer):
     throughout and does not pool).
     """
 
-    def __init__(self, recipe: Recipe, name: str):
+    def __init__(self, factory: LayerFactory, name: str):
         super().__init__(name=name)
-        self._recipe = recipe
+        self._factory = factory
         self._pool = layers.MaxPooling2D(2, padding="same", name="pool")
         self._softmax = layers.Softmax(dtype="float32", name="softmax")
 
@@ -105,7 +100,7 @@ class SelfAttention(keras.Layer):
         channels = input_shape[-1]
         few, half = (max(1, channels // share) for share in (QUERY_SHARE, VALUE_SHARE))
         self._query, self._key, self._value, self._output = (
-            self._recipe.conv(count, 1, default="glorot_uniform", use_bias=False, name=name)
+            self._factory.conv(count, 1, default="glorot_uniform", use_bias=False, name=name)
             for name, count in (("query", few), ("key", few), ("value", half),
                                 ("output", channels)))
         for layer in (self._query, self._key, self._value):

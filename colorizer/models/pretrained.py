@@ -1,111 +1,98 @@
 """Trained models on disk: found by name, folder or file, and checked (no TensorFlow here).
 
-A run is a folder with `config.json` and `checkpoints/`. An exported model (`colorizer.export`) is a
-folder with `weights.npz` (named float arrays, nothing that could be run), `config.json` (the
-settings of its run) and `model.json` (format, architecture, SHA-256 of the weights, how natural
-colors are finished). The models that ship with the package are exported ones in
-`colorizer/models/<name>/`.
+A run is a folder with `config.json` and `checkpoints/`. An exported model (`inference.export`) is
+a folder with `weights.npz` (named float arrays, nothing executable), `config.json` (the settings of
+its run) and `model.json` (format, SHA-256 of the weights, step, architecture). The models that
+ship with the package are exported ones in `colorizer/pretrained/<name>/`.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+import itertools
 import json
-import math
 from pathlib import Path
 from typing import Any
 
-from colorizer import config as config_lib
+from colorizer.config import CONFIG_FILE as CONFIG, ConfigError, TrainConfig, read_config
 from colorizer.errors import UserError
+from colorizer.files import sha256
 
-SHIPPED = Path(__file__).parent.parent / "pretrained"
-PREFERRED = ("photos", "cifar10")  # which shipped model colors if none is asked for
+PRETRAINED = Path(__file__).parent.parent / "pretrained"
+DEFAULT_NAMES = ("photos", "cifar10")  # the first that ships colorizes by default
 FORMAT = 1
-WEIGHTS, SETTINGS, MODEL = "weights.npz", "config.json", "model.json"
-NATURAL_HELP = {
-    "chroma_noise": "natural colors stay gray where the chroma around is well below this, in "
-    "units of a* and b*; 0: nowhere",
-    "chroma_gain": "factor on the chroma of natural colors",
-    "chroma_order": "how sharply they part at that noise: 2 as the Wiener filter, 1 gently, 4 "
-    "sharply",
-    "colorfulness_power": "power of the colorfulness foretold for a picture, as a multiple of a "
-    "moderate one (of a model with global context), another factor on the chroma; 0: none"}
+WEIGHTS, MODEL = "weights.npz", "model.json"
+# The model settings that the generator's arrays depend on.
+ARCHITECTURE_SETTINGS = (
+    "base_channels", "num_downsamples", "predict_lightness", "attention_resolution",
+    "global_context")
+RESERVED_NAMES = {"gray baseline", "gray", "original"}  # other rows and columns of tables
 
 
 class ModelError(UserError):
     """A model is not there, damaged, or of another architecture."""
 
 
-@dataclasses.dataclass(frozen=True)
-class NaturalColors:
-    """What is done to the colors of a model that is asked for nothing: `color.shrink_chroma`.
-
-    With noise, of the mean of its colors for a picture and for the mirror image, in which what it
-    is not sure of is less. How sure it is tells the chroma around each pixel
-    (`upsampling.guided_mean`).
+@dataclass(frozen=True)
+class Model:
+    """A run or an exported model to be measured.
 
     Attributes:
-        chroma_noise: in units of a* and b*, at least 0; 0 leaves all colors.
-        chroma_gain: above 0; with no noise 1 leaves them as they are.
-        chroma_order: above 0; 2 is the Wiener filter's gain, 1 parts them gently, 4 sharply.
-        colorfulness_power: at least 0; of the foretold colorfulness over a moderate one's
-            (`networks.MODERATE_COLORFULNESS`), a factor on the gain.
-
-    Raises:
-        ModelError: one of them is out of its range.
+        name: the shortest end of its path that no other model has.
+        folder: the folder of a run or of an exported model.
+        config: the settings that it was trained with.
     """
 
-    chroma_noise: float = 0.0
-    chroma_gain: float = 1.0
-    chroma_order: float = 2.0
-    colorfulness_power: float = 0.0
+    name: str
+    folder: Path
+    config: TrainConfig
 
-    def __post_init__(self):
-        least = min(self.chroma_noise, self.colorfulness_power)
-        positive = min(self.chroma_gain, self.chroma_order)
-        values = dataclasses.asdict(self)
-        if not (least >= 0.0 and positive > 0.0 and all(map(math.isfinite, values.values()))):
-            raise ModelError(
-                "`chroma_noise` and `colorfulness_power` must be at least 0, `chroma_gain` and "
-                "`chroma_order` above 0. Received: "
-                f"{', '.join(f'{name}={value}' for name, value in values.items())}")
+    def results_folder(self, kind: str) -> Path:
+        """Where results go by default: into a run's folder, but not into the package."""
+        shipped = self.folder.parent == PRETRAINED
+        return Path("results") / self.name if shipped else self.folder / kind
 
 
 def names() -> list[str]:
     """The models that ship with the package."""
-    return sorted(path.parent.name for path in SHIPPED.glob(f"*/{MODEL}"))
+    return sorted(path.parent.name for path in PRETRAINED.glob(f"*/{MODEL}"))
 
 
 def default_name() -> str:
-    """The shipped model that colors if none is asked for: `photos`, else `cifar10`.
+    """The shipped model that colorizes by default: `photos`, else `cifar10`.
 
     Raises:
         ModelError: neither is in the package.
     """
-    for name in PREFERRED:
+    for name in DEFAULT_NAMES:
         if name in names():
             return name
-    raise ModelError(f"a model is needed: {_choices()}. Received: model=None")
+    raise ModelError(f"`model` must be {_choices()}. Received: model=None")
 
 
-def find(model: str | Path, flag: str = "model") -> Path:
+def find_model(model: str | Path, flag: str = "model") -> Path:
     """The folder of a model.
 
     Args:
-        model: a shipped model's name, which goes before a folder of that name here (give that as
-            `./name`); the folder of a run or of an exported model; the `weights.npz` in the latter.
-        flag: what the user gave it as.
+        model: the name of a shipped model; it wins over a folder of that name here, which is
+            given as `./name`. Or the folder of a run or of an exported model, or the
+            `weights.npz` in the latter.
+        flag: the flag it was given as, for the message.
 
     Raises:
         ModelError: it is none of these.
+
+    Example:
+        >>> find_model("photos").name
+        'photos'
     """
     path = Path(model).expanduser()
     if str(model) in names():
-        return SHIPPED / str(model)
+        return PRETRAINED / str(model)
     if path.name == WEIGHTS and is_exported(path.parent):
         return path.parent
-    if (path / SETTINGS).exists():
+    if (path / CONFIG).exists():
         return path
     raise ModelError(f"`{flag}` must be {_choices()}. Received: {flag}={model}")
 
@@ -115,25 +102,27 @@ def is_exported(folder: Path) -> bool:
     return (folder / MODEL).exists()
 
 
-def read_settings(folder: Path) -> config_lib.TrainConfig:
+def read_model_config(folder: Path) -> TrainConfig:
     """The settings that a model was trained with.
 
     Raises:
-        ModelError: `model.json` cannot be used or its architecture is not that of `config.json`.
+        ModelError: `model.json` cannot be used, or its architecture is not that of `config.json`.
         ConfigError: `config.json` cannot be used.
     """
-    config = config_lib.read_config(folder)
-    if config.data.image_size is None or config.model.width is None:
-        raise ModelError(f"{folder / SETTINGS} must be that of a run, which says `image_size` and "
-                         f"`width`. Received: image_size={config.data.image_size}, "
-                         f"width={config.model.width}")
+    config = read_config(folder)
+    if config.data.image_size is None or config.model.base_channels is None:
+        raise ModelError(
+            f"{folder / CONFIG} must be that of a run, which names `image_size` and "
+            f"`base_channels`. Received: image_size={config.data.image_size}, "
+            f"base_channels={config.model.base_channels}")
     if is_exported(folder):
         found, wanted = _read_description(folder)["architecture"], architecture(config)
-        differing = [f"{name} is {found.get(name)} there and {wanted.get(name)} in {SETTINGS}"
-                     for name in sorted(found) if found[name] != wanted.get(name)]
+        differing = [f"{name} is {found.get(name)} there and {wanted.get(name)} in {CONFIG}"
+                     for name in sorted(found.keys() | wanted.keys())
+                     if found.get(name) != wanted.get(name)]
         if differing:
-            raise ModelError(f"the architecture in {folder / MODEL} is another: "
-                             f"{'; '.join(differing)}")
+            raise ModelError(f"{folder / MODEL} must have the architecture of {CONFIG}. "
+                             f"Received: {'; '.join(differing)}")
     return config
 
 
@@ -147,57 +136,67 @@ def checked_weights(folder: Path) -> Path:
     try:
         digest = sha256(path)
     except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror}")
+        raise ModelError(f"{path} cannot be read: {error.strerror}") from error
     if digest != _read_description(folder)["sha256"]:
         raise ModelError(f"{path} is damaged: its SHA-256 is not the one in {folder / MODEL}")
     return path
 
 
-def architecture(config: config_lib.TrainConfig) -> dict[str, Any]:
+def architecture(config: TrainConfig) -> dict[str, Any]:
     """What the arrays of a generator depend on, as JSON values; the order of controls counts."""
-    return {"image_size": config.data.image_size, **dataclasses.asdict(config.model),
-            "controls": [control.name for control in config.controls.askable()]}
+    return {"image_size": config.data.image_size,
+            **{name: getattr(config.model, name) for name in ARCHITECTURE_SETTINGS},
+            "controls": [control.name for control in config.controls.supported()]}
 
 
-def natural_colors(folder: Path) -> NaturalColors:
-    """How an exported model finishes its natural colors; a run leaves them as they are.
-
-    Raises:
-        ModelError: `model.json` cannot be used.
-    """
-    if not is_exported(folder):
-        return NaturalColors()
-    return _read_description(folder)["natural"]
-
-
-def check_natural(natural: NaturalColors, config: config_lib.TrainConfig) -> None:
-    """Refuses what a model's natural colors cannot be finished by.
+def describe(config: TrainConfig, weights: Path, step: int) -> dict[str, Any]:
+    """The content of `model.json`.
 
     Raises:
-        ModelError: it was trained to fixed targets, which it answers, and `natural` does not leave
-            colors as they are; or it foretells no colorfulness, and `natural` has a power of it.
+        OSError: the weights file cannot be read.
     """
-    if natural.colorfulness_power and not config.model.global_context:
-        raise ModelError("`colorfulness_power` is for models trained with --global_context. "
-                         f"Received: colorfulness_power={natural.colorfulness_power}")
-    fixed = config.controls.desired()
-    if fixed and natural != NaturalColors():
-        raise ModelError(f"`{'`, `'.join(NATURAL_HELP)}` are for models that color naturally. "
-                         f"Received: desired_{' desired_'.join(fixed)}")
-
-
-def describe(
-    config: config_lib.TrainConfig, weights: Path, step: int,
-    natural: NaturalColors = NaturalColors(),
-) -> dict[str, Any]:
-    """The content of `model.json`."""
     return {"format": FORMAT, "sha256": sha256(weights), "step": step,
-            "natural": dataclasses.asdict(natural), "architecture": architecture(config)}
+            "architecture": architecture(config)}
 
 
-def sha256(path: Path) -> str:
-    """The SHA-256 of a file in hexadecimal."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def read_models(workdirs: Sequence[str], dataset: str | None = None) -> list[Model]:
+    """Reads the settings of models that are to be compared on the same images.
+
+    Args:
+        workdirs: the folders of runs or exported models, or names of shipped ones; at least one.
+        dataset: what to measure them on; by default what each was trained on.
+
+    Returns:
+        The models in the order given.
+
+    Raises:
+        ConfigError: none, one given twice, or models trained at different image sizes: no one size
+            would be fair to all.
+        ModelError: a folder that holds no model.
+    """
+    if not workdirs:
+        raise ConfigError("`compare` must name at least one run or model. Received: none")
+    folders = [find_model(workdir, "workdir") for workdir in workdirs]
+    configs = [read_model_config(folder) for folder in folders]
+    if dataset:
+        configs = [config.replace(dataset=dataset) for config in configs]
+    paths = [folder.resolve() for folder in folders]
+    if len(set(paths)) < len(paths):
+        raise ConfigError(f"`compare` must name each model once. Received: {', '.join(workdirs)}")
+    sizes = [config.data.image_size for config in configs]
+    if len(set(sizes)) > 1:
+        received = ", ".join(f"{size} px in {folder}" for size, folder in zip(sizes, workdirs))
+        raise ConfigError("models compared on the same images must be trained at one "
+                          f"`image_size`. Received: {received}")
+    return [Model(*one) for one in zip(_shortest_names(paths), folders, configs)]
+
+
+def _shortest_names(paths: Sequence[Path]) -> list[str]:
+    for count in itertools.count(1):
+        found = ["/".join(path.parts[-count:]) for path in paths]
+        if len(RESERVED_NAMES.union(found)) == len(RESERVED_NAMES) + len(found):
+            break
+    return found
 
 
 def _read_description(folder: Path) -> dict[str, Any]:
@@ -207,10 +206,9 @@ def _read_description(folder: Path) -> dict[str, Any]:
         version = description["format"]
         if version == FORMAT:
             return {"sha256": str(description["sha256"]),
-                    "natural": NaturalColors(**description.get("natural", {})),
                     "architecture": dict(description["architecture"])}
-    except (OSError, ValueError, KeyError, TypeError, ModelError) as error:
-        raise ModelError(f"{path} cannot be used: {type(error).__name__}: {error}")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path} cannot be used: {type(error).__name__}: {error}") from error
     raise ModelError(f"{path} must be of format {FORMAT}. Received: format={version}")
 
 
@@ -218,4 +216,4 @@ def _choices() -> str:
     shipped = names()
     ours = f"one of the package's own ({', '.join(shipped)}), " if shipped else ""
     nothing = "" if shipped else "; no trained model is in the package yet"
-    return f"{ours}the folder of a run, with its {SETTINGS}, or an exported model{nothing}"
+    return f"{ours}the folder of a run, with its {CONFIG}, or an exported model{nothing}"

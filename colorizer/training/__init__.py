@@ -3,7 +3,7 @@
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
-    "run": ["run"],
+    "run": ["train"],
     "trainer": ["Trainer"],
     "train_step": ["TrainStep"],
     "distribution": ["choose_strategy"],

@@ -1,4 +1,6 @@
-"""The devices of a run: those of this machine, or of several machines (`TF_CONFIG`)."""
+"""The processes of a run: its devices, its workers on several machines (`TF_CONFIG`), and the
+signals that stop it between two steps.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +8,16 @@ from collections.abc import Iterator
 import contextlib
 import json
 import os
+import signal
+import threading
+from typing import Any
 
 import tensorflow as tf
 
 from colorizer.errors import UserError
-from colorizer.training.preemption import STOPPED_STATUS
+
+# EX_TEMPFAIL of sysexits.h: nothing is wrong, and the same command again goes on.
+STOPPED_STATUS = 75
 
 
 class DeviceError(UserError):
@@ -54,6 +61,36 @@ def describe(strategy: tf.distribute.Strategy) -> str:
     return f"{strategy.num_replicas_in_sync} x {' and '.join(sorted(set(names)))}"
 
 
+class StopSignals:
+    """Notes SIGTERM and SIGINT instead of dying of them, while it is entered.
+
+    A second SIGINT takes its usual course, in the middle of whatever is going on. Outside the
+    main thread, where Python takes no signals, it notes none.
+
+    Attributes:
+        received: the name of the signal that came, or None.
+    """
+
+    def __init__(self) -> None:
+        self.received: str | None = None
+        self._previous: dict[int, Any] = {}
+
+    def __enter__(self) -> "StopSignals":
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGTERM, signal.SIGINT):
+                self._previous[number] = signal.signal(number, self._note)
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, _: Any) -> None:
+        self.received = signal.Signals(number).name
+        if number == signal.SIGINT:
+            signal.signal(number, signal.SIG_DFL)
+
+
 class Workers:
     """The processes that train together, as one of them sees it.
 
@@ -67,11 +104,12 @@ class Workers:
 
     def __init__(self, strategy: tf.distribute.Strategy):
         self._strategy = strategy
-        self.count = strategy.extended._num_workers if _is_multi_worker(strategy) else 1
-        resolver = strategy.cluster_resolver if self.count > 1 else None
-        self.chief = resolver is None or (
-            resolver.task_type == "chief" or (
-                resolver.task_id == 0 and not resolver.cluster_spec().as_dict().get("chief")))
+        resolver = strategy.cluster_resolver if _is_multi_worker(strategy) else None
+        cluster = resolver.cluster_spec() if resolver else tf.train.ClusterSpec({})
+        self.count = max(1, sum(
+            cluster.num_tasks(job) for job in cluster.jobs if job in ("chief", "worker")))
+        self.chief = resolver is None or resolver.task_type == "chief" or (
+            resolver.task_id == 0 and "chief" not in cluster.jobs)
 
     def any(self, flag: bool) -> bool:
         """Whether it holds for any worker; all must call it."""

@@ -3,33 +3,40 @@
 from __future__ import annotations
 
 import contextlib
+from datetime import datetime
+import json
 import os
 from pathlib import Path
+import socket
+from typing import Any
 
 from absl import logging
+import filelock
 import tensorflow as tf
 
-from colorizer import config as config_lib
-from colorizer.color import controls
-from colorizer.data import load as data
-from colorizer.data import dataset as datasets
-from colorizer.training import distribution as devices
-from colorizer.inference import colorizer as inference
-from colorizer.training import locks
-from colorizer.training import preemption
-from colorizer.models import pretrained as saved_models
-from colorizer.training import trainer
+from colorizer import data
+from colorizer.color.controls import contradiction
+from colorizer.config import CONFIG_FILE, ConfigError, TrainConfig, read_config
 from colorizer.errors import UserError
-from colorizer.files import replace_file
+from colorizer.files import write_atomic
+from colorizer.models.pretrained import find_model, read_model_config
+from colorizer.models.weights import weights_path
+from colorizer.training.distribution import (
+    STOPPED_STATUS, StopSignals, Workers, choose_strategy, describe
+)
+from colorizer.training.trainer import Stopped, Trainer
 
-QUARANTINE_FILE = "unreadable.txt"
+UNREADABLE_FILE = "unreadable.txt"
+MAX_UNREADABLE_SHARE = 0.5  # of the images
+LOCK_FILE = "lock"
+OWNER_FILE = "running.json"
 
 
 class RunError(UserError):
     """The run's folder cannot be used."""
 
 
-def run(config: config_lib.TrainConfig, strategy: tf.distribute.Strategy | None = None) -> int:
+def train(config: TrainConfig, strategy: tf.distribute.Strategy | None = None) -> int:
     """Trains, or goes on training, the run that `config` describes; prints where the results are.
 
     Args:
@@ -37,85 +44,101 @@ def run(config: config_lib.TrainConfig, strategy: tf.distribute.Strategy | None 
         strategy: over the devices; default: all local ones or, with TF_CONFIG, all workers'.
 
     Returns:
-        The exit status: 0, or `preemption.STOPPED_STATUS` after a signal, with the state saved.
+        The exit status: 0, or `STOPPED_STATUS` after a signal, with the state saved.
 
     Raises:
         UserError: what the user can mend: data, settings, a folder of another run.
+
+    Example:
+        >>> train(TrainConfig().replace(dataset="sample", max_steps=100, workdir="runs/first"))
     """
     if config.run.deterministic:
         tf.config.experimental.enable_op_determinism()
-    strategy = strategy or devices.choose_strategy()
+    strategy = strategy or choose_strategy()
     workdir = Path(config.run.workdir or os.path.join(
         "runs", os.path.basename(config.data.dataset.rstrip("/"))))
+    config = _with_pretrained_architecture(config, workdir)
     check_workdir(workdir, config)
-    if config.run.init_from:
-        saved_models.find(config.run.init_from, "init_from")
-    print(f"{workdir}: {'the run there' if (workdir / 'config.json').exists() else 'a new run'} on "
-          f"{config.data.dataset}, with {devices.describe(strategy)}")
+    print(f"{workdir}: {'the run there' if (workdir / CONFIG_FILE).exists() else 'a new run'} on "
+          f"{config.data.dataset}, with {describe(strategy)}")
     dataset = data.load_dataset(
         config.data.dataset, data_dir=config.data.data_dir, image_size=config.data.image_size,
-        test_split=config.data.test_split, workdir=str(workdir))
-    _check_readable(dataset, config.data.max_bad_share)
+        workdir=str(workdir))
+    _check_readable(dataset)
     config = config.resolve(dataset.image_size).replace(workdir=str(workdir))
     check_workdir(workdir, config)
     replicas, batch_size = strategy.num_replicas_in_sync, config.optimizer.batch_size
-    if batch_size % replicas:
-        raise config_lib.ConfigError(
+    if batch_size and batch_size % replicas:
+        raise ConfigError(
             f"`batch_size` must be a multiple of the number of devices, {replicas}. "
             f"Received: batch_size={batch_size}")
-    warning = controls.contradiction(config.controls.desired())
+    warning = contradiction(config.controls.desired())
     if warning:
         logging.warning(warning)
     try:
         with contextlib.ExitStack() as stack:
-            stop = stack.enter_context(preemption.StopSignals())
-            run = trainer.Trainer(config, dataset, strategy, stop)  # or no folder is made
-            if devices.Workers(strategy).chief:
+            stop = stack.enter_context(StopSignals())
+            trainer = Trainer(config, dataset, strategy, stop)  # first, or no folder is made
+            if Workers(strategy).chief:
                 workdir.mkdir(parents=True, exist_ok=True)
-                stack.enter_context(locks.RunLock(workdir))
-            return _train(run)
+                stack.enter_context(RunLock(workdir))
+            return _train(trainer)
     except OSError as error:
         raise RunError(f"the run's folder must be one that can be written. Received: {workdir}: "
                        f"{error}")
 
 
-def _train(run: trainer.Trainer) -> int:
-    config, workdir = run.config, run.workdir
-    resumed = run.resume()
+def _with_pretrained_architecture(config: TrainConfig, workdir: Path) -> TrainConfig:
+    """A new run from a trained model has that model's networks, where no setting says otherwise."""
+    if not config.run.init_from or (workdir / CONFIG_FILE).exists():
+        return config
+    source = read_model_config(find_model(config.run.init_from, "init_from"))
+    defaults = {name: value for name, value, _ in TrainConfig().settings()}
+    wanted = {name: value for name, value, _ in config.settings()}
+    inherited = ("image_size", "base_channels", "num_downsamples", "predict_lightness",
+                 "attention_resolution", "global_context", "conditional")
+    return config.replace(**{name: value for name, value, _ in source.settings()
+                             if name in inherited and wanted[name] == defaults[name]})
+
+
+def _train(trainer: Trainer) -> int:
+    config, workdir = trainer.config, trainer.workdir
+    resumed = trainer.resume()
     source = None if resumed else config.run.init_from
-    beginning = _begin_from(run, source) if source else ""
-    if run.workers.chief:
-        _write_beginning(workdir, config, run.dataset)
-    if run.step >= run.total_steps:
-        print(f"{workdir} is finished: {run.step} of {run.total_steps} steps. To extend "
+    beginning = _load_pretrained(trainer, source) if source else ""
+    if trainer.workers.chief:
+        _write_beginning(workdir, config, trainer.dataset)
+    if trainer.step >= trainer.total_steps:
+        print(f"{workdir} is finished: {trainer.step} of {trainer.total_steps} steps. To extend "
               f"it, run it again with a larger --epochs (now {config.optimizer.epochs:g}) or "
               f"--max_steps (now {config.optimizer.max_steps}).")
         return 0
     if resumed:
-        print(f"{workdir}: going on after step {run.step} of {run.total_steps}")
+        print(f"{workdir}: going on after step {trainer.step} of {trainer.total_steps}")
     else:
-        print(f"{workdir}: {run.total_steps} steps of {config.optimizer.batch_size} pictures, "
-              f"{run.steps_per_epoch} steps an epoch{beginning}")
+        print(f"{workdir}: {trainer.total_steps} steps of {trainer.batch_size} images, "
+              f"{trainer.steps_per_epoch} steps an epoch{beginning}")
     try:
-        result = run.train()
-    except trainer.Stopped:
-        print(f"{workdir}: stopped after step {run.step} of {run.total_steps} "
-              f"({run.stop.received or 'by another worker'}); the same command goes on")
-        return preemption.STOPPED_STATUS
+        result = trainer.train()
+    except Stopped:
+        print(f"{workdir}: stopped after step {trainer.step} of {trainer.total_steps} "
+              f"({trainer.stop.received or 'by another worker'}); the same command goes on")
+        return STOPPED_STATUS
     if result:
         print(result.text())
-        print(f"pictures: {workdir / 'samples'}\nTensorBoard: tensorboard --logdir {workdir}")
+        print(f"samples: {workdir / 'samples'}\nTensorBoard: tensorboard --logdir {workdir}\n"
+              f"test images: python evaluate.py --workdir={workdir}")
     return 0
 
 
-def _begin_from(run: trainer.Trainer, source: str) -> str:
-    left = run.load_pretrained(inference.weights_file(saved_models.find(source)))
+def _load_pretrained(trainer: Trainer, source: str) -> str:
+    left = trainer.load_pretrained(weights_path(find_model(source, "init_from")))
     layers = sorted({name.split("/")[0] for name in left})
     return f"; the generator begins as {source}" + (
         f", but for {len(layers)} layers: {', '.join(layers)}" if layers else "")
 
 
-def check_workdir(workdir: Path, config: config_lib.TrainConfig) -> None:
+def check_workdir(workdir: Path, config: TrainConfig) -> None:
     """Makes sure that a folder holds no other run.
 
     Args:
@@ -123,48 +146,89 @@ def check_workdir(workdir: Path, config: config_lib.TrainConfig) -> None:
         config: the settings wanted; those that are None are not compared.
 
     Raises:
-        config_lib.ConfigError: it is no folder, or holds a run whose fixed settings differ.
+        ConfigError: it is no folder, or holds a run whose fixed settings differ.
     """
     if workdir.exists() and not workdir.is_dir():
-        raise config_lib.ConfigError(f"`workdir` must be a folder. Received: workdir={workdir}")
-    if not (workdir / "config.json").exists():
+        raise ConfigError(f"`workdir` must be a folder. Received: workdir={workdir}")
+    if not (workdir / CONFIG_FILE).exists():
         return
-    written = config_lib.read_config(workdir)
-    if written.data.image_size:  # a run that was begun before a setting came has today's default
-        written = written.resolve(written.data.image_size)
-    saved = {name: value for name, value, _ in written.settings()}
+    saved = {name: value for name, value, _ in read_config(workdir).settings()}
     differing = [
         f"--{name} was {saved[name]}, now {value}" for name, value, rule in config.settings()
         if not rule["may_change"] and value is not None and saved[name] != value]
     if differing:
-        raise config_lib.ConfigError(
+        raise ConfigError(
             f"{workdir} holds a run with other settings ({'; '.join(differing)}): "
             "give another --workdir, or these settings back")
 
 
-def _check_readable(dataset: datasets.Dataset, max_bad_share: float) -> None:
-    print(f"{dataset.name}: {dataset.train_size} training and {dataset.test_size} test pictures, "
-          f"{dataset.image_size} px; {dataset.gray_left_out} gray ones left out, "
-          f"{len(dataset.unreadable)} unreadable ones skipped")
-    for path, reason in dataset.unreadable:
+def _check_readable(dataset: data.Dataset) -> None:
+    gray, unreadable = dataset.gray_left_out, dataset.unreadable
+    print(f"{dataset.name}: {dataset.train_size} training, {dataset.validation_size} validation "
+          f"and {dataset.test_size} test images, {dataset.image_size} px; "
+          + (f"{gray} gray ones left out" if gray is not None else "gray ones are passed over")
+          + f", {len(unreadable)} unreadable ones skipped")
+    for path, reason in unreadable:
         logging.warning("skipped %s: %s", path, reason)
-    count = (dataset.train_size + dataset.test_size + dataset.gray_left_out
-             + len(dataset.unreadable))
-    if len(dataset.unreadable) > max_bad_share * count:
-        path, reason = dataset.unreadable[0]
-        raise datasets.DatasetError(
-            f"at most {max_bad_share:.3g} of the pictures (--max_bad_share) may be unreadable. "
-            f"Received: {len(dataset.unreadable)} of {count} in {dataset.name}, the first is "
-            f"{path}: {reason}")
+    count = (dataset.train_size + dataset.validation_size + dataset.test_size + (gray or 0)
+             + len(unreadable))
+    if len(unreadable) > MAX_UNREADABLE_SHARE * count:
+        path, reason = unreadable[0]
+        raise data.DatasetError(
+            f"at least half of the images must be readable. Received: {len(unreadable)} of {count} "
+            f"in {dataset.name} are not, the first is {path}: {reason}")
 
 
-def _write_beginning(
-    workdir: Path, config: config_lib.TrainConfig, dataset: datasets.Dataset
-) -> None:
+def _write_beginning(workdir: Path, config: TrainConfig, dataset: data.Dataset) -> None:
     """Writes what the folder says of a run from its first moment on."""
     (workdir / "checkpoints").mkdir(exist_ok=True)
-    replace_file(workdir / "config.json", config.to_json())
+    write_atomic(workdir / CONFIG_FILE, config.to_json())
     dataset.save_scan(str(workdir))
     if dataset.unreadable:
-        replace_file(workdir / QUARANTINE_FILE, "".join(
+        write_atomic(workdir / UNREADABLE_FILE, "".join(
             f"{path}\t{reason}\n" for path, reason in dataset.unreadable))
+
+
+class RunLock:
+    """Holds a run's folder while it is entered: one run at a time in a folder.
+
+    The operating system takes the lock back when the process ends, however it ends, so that no
+    lock is ever left over. `running.json` says who holds it.
+
+    Args:
+        workdir: the run's folder, which exists.
+
+    Raises:
+        RunError: on entering, when another process holds it.
+    """
+
+    def __init__(self, workdir: Path):
+        self._workdir = workdir
+        self._owner = workdir / OWNER_FILE
+        self._lock = filelock.FileLock(workdir / LOCK_FILE)
+
+    def __enter__(self) -> "RunLock":
+        try:
+            self._lock.acquire(timeout=0)
+        except filelock.Timeout:
+            raise RunError(
+                f"a folder takes one run at a time: give another --workdir, or wait. "
+                f"Received: {self._workdir}, in which {self._read_owner()} trains")
+        if self._owner.exists():
+            logging.warning("%s: %s ended without a word; its lock is taken over",
+                            self._workdir, self._read_owner())
+        write_atomic(self._owner, json.dumps({
+            "host": socket.gethostname(), "process": os.getpid(),
+            "since": datetime.now().isoformat(timespec="seconds")}))
+        return self
+
+    def __exit__(self, *_: Any) -> None:
+        self._owner.unlink(missing_ok=True)
+        self._lock.release()
+
+    def _read_owner(self) -> str:
+        try:
+            owner = json.loads(self._owner.read_text())
+            return f"process {owner['process']} on {owner['host']} since {owner['since']}"
+        except (OSError, ValueError, KeyError, TypeError):
+            return "another process"

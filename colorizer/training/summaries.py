@@ -1,23 +1,19 @@
-"""What a run shows while it trains: TensorBoard and picture grids on disk."""
+"""What a run shows while it trains: TensorBoard summaries and image grids on disk."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 import functools
 from pathlib import Path
 from typing import Any, Mapping
 
 from absl import logging
 import numpy as np
-from tensorboard.compat.proto.event_pb2 import Event
 from tensorboard.plugins.hparams import api as hparams
 import tensorflow as tf
 
-from colorizer import config as config_lib
-from colorizer.data import grids
-
-SETTINGS = "settings"
-HPARAMS_PREFIX = "_hparams_/"
+from colorizer import data
+from colorizer.config import TrainConfig
 
 
 def _never_fatal(write: Callable) -> Callable:
@@ -34,39 +30,24 @@ def _never_fatal(write: Callable) -> Callable:
 class Summaries:
     """Writes TensorBoard events and PNG grids of one run.
 
+    Every start of a run opens a new event file; TensorBoard shows them as one run.
+
     Args:
         workdir: the run's folder; events go to `tensorboard/`, grids to `samples/`.
-        step: where the run begins or goes on. What a killed run showed beyond it is removed, so
-            that no step is shown twice.
     """
 
-    def __init__(self, workdir: Path, step: int):
+    def __init__(self, workdir: Path):
         self.folder = workdir
         self.samples = workdir / "samples"
-        self._events = workdir / "tensorboard"
-        self._open(step)
-
-    def go_back(self, step: int) -> None:
-        """Forgets what came after a step, which training now goes through again."""
-        self._writer.close()
-        self._open(step)
-
-    def _open(self, step: int) -> None:
-        self._trim(step)
-        self._writer = tf.summary.create_file_writer(str(self._events))
+        self._writer = tf.summary.create_file_writer(str(workdir / "tensorboard"))
 
     @_never_fatal
-    def _trim(self, step: int) -> None:
-        for path in sorted(self._events.glob("events.out.tfevents.*")):
-            trim_events(path, step)
-
-    @_never_fatal
-    def settings(self, config: config_lib.TrainConfig, step: int) -> None:
+    def settings(self, config: TrainConfig, step: int) -> None:
         """Writes the resolved settings as text and as HParams."""
         values = {name: value for name, value, _ in config.settings()}
         table = "\n".join(f"| {name} | {value} |" for name, value in values.items())
         with self._writer.as_default(step):
-            tf.summary.text(SETTINGS, f"| setting | value |\n| --- | --- |\n{table}")
+            tf.summary.text("settings", f"| setting | value |\n| --- | --- |\n{table}")
             hparams.hparams({name: value if isinstance(value, (bool, int, float)) else str(value)
                              for name, value in values.items()})
 
@@ -89,8 +70,8 @@ class Summaries:
     def grid(self, columns: Mapping[str, np.ndarray], step: int) -> None:
         """Writes a grid of uint8 [n, h, w, 3] columns to TensorBoard and to a PNG."""
         with self._writer.as_default(step):
-            tf.summary.image("test pictures", grids.make_grid(columns)[None])
-        grids.save_grid(self.samples / f"step-{step:08d}.png", columns)
+            tf.summary.image("validation images", data.make_grid(columns)[None])
+        data.save_grid(self.samples / f"step-{step:08d}.png", columns)
 
     @_never_fatal
     def figure(self, name: str, rgb8: np.ndarray, step: int) -> None:
@@ -102,37 +83,3 @@ class Summaries:
     def flush(self) -> None:
         """Makes everything written so far visible to TensorBoard."""
         self._writer.flush()
-
-
-def trim_events(path: Path, step: int) -> None:
-    """Removes from an event file what a run that goes on after `step` will write again.
-
-    Args:
-        path: the file, which may end in the middle of an event.
-        step: later events go, and the settings that were written at it.
-
-    Raises:
-        OSError: the file cannot be replaced.
-    """
-    kept = [record for record, event in _read_events(path)
-            if not _is_written_again(event, step)]
-    temporary = path.with_name(f".{path.name}.tmp")
-    with tf.io.TFRecordWriter(str(temporary)) as writer:
-        for record in kept:
-            writer.write(record)
-    temporary.replace(path)
-
-
-def _read_events(path: Path) -> Iterator[tuple[bytes, Event]]:
-    try:
-        for record in tf.data.TFRecordDataset(str(path)).as_numpy_iterator():
-            yield record, Event.FromString(record)
-    except tf.errors.DataLossError:
-        return  # the writer was killed
-
-
-def _is_written_again(event: Event, step: int) -> bool:
-    tags = [value.tag for value in event.summary.value]
-    if any(tag.startswith(HPARAMS_PREFIX) for tag in tags):
-        return True
-    return event.step > step or event.step == step and SETTINGS in tags

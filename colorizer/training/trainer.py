@@ -14,25 +14,23 @@ import numpy as np
 import tensorflow as tf
 from tqdm import tqdm
 
-from colorizer.training import bad_steps
-from colorizer.evaluation import calibration
-from colorizer.training import checkpoints
-from colorizer.color import lab as color
-from colorizer import config as config_lib
-from colorizer.data import dataset as datasets
-from colorizer.training import distribution as devices
-from colorizer.evaluation import evaluator as evaluation
-from colorizer.inference import colorizer as inference
-from colorizer.training import preemption
-from colorizer.training import schedules
-from colorizer.training import train_step as steps
-from colorizer.training import summaries
+from colorizer import color, data, evaluation, inference
+from colorizer.config import ConfigError, TrainConfig
 from colorizer.errors import UserError
+from colorizer.models.weights import load_matching_weights
+from colorizer.training.checkpoints import CheckpointError, Checkpoints
+from colorizer.training.distribution import StopSignals, Workers
+from colorizer.training.schedules import BadSteps, Diverged, LearningRates
+from colorizer.training.summaries import Summaries
+from colorizer.training.train_step import TrainStep
 
-EVAL_STEPS = (100, 1000)  # at least and at most between evaluations; else one epoch
+LOG_STEPS = 20  # between TensorBoard scalars
+MIN_EVAL_STEPS, MAX_EVAL_STEPS = 100, 1000  # between evaluations; else one epoch
 EVAL_BATCH = 64
+GRID_EXAMPLES = 16
 CALIBRATION_EXAMPLES = 32
 CALIBRATION_TARGETS = (0.0, 0.25, 0.5, 0.75, 1.0)
+CHECKPOINT_MINUTES = 10.0
 REWIND_FACTOR = 0.1  # on the learning rates, after going back to a good checkpoint
 
 
@@ -55,62 +53,60 @@ class Trainer:
     """
 
     def __init__(
-        self, config: config_lib.TrainConfig, dataset: datasets.Dataset,
-        strategy: tf.distribute.Strategy, stop: preemption.StopSignals,
+        self, config: TrainConfig, dataset: data.Dataset, strategy: tf.distribute.Strategy,
+        stop: StopSignals,
     ):
+        assert config.run.workdir and config.optimizer.batch_size
         self.config = config
         self.dataset = dataset
         self.strategy = strategy
         self.stop = stop
-        self.workers = devices.Workers(strategy)
+        self.workers = Workers(strategy)
         self.workdir = Path(config.run.workdir)
+        self.batch_size = config.optimizer.batch_size
         self.step = 0
         self.total_steps = total_steps(config, dataset.train_size)
-        self.steps_per_epoch = max(
-            1, round(dataset.train_size / config.optimizer.batch_size))
-        self.train_step = steps.TrainStep(config, strategy)
-        self.decay = schedules.Decay(config.optimizer)
-        self.bad_steps = bad_steps.BadSteps(config.run.max_bad_steps)
+        self.steps_per_epoch = max(1, round(dataset.train_size / self.batch_size))
+        self.train_step = TrainStep(config, strategy)
+        self.learning_rates = LearningRates(config.optimizer)
+        self.bad_steps = BadSteps()
         self.best: dict[str, Any] | None = None
-        self.checkpoints = checkpoints.Checkpoints(
+        self.checkpoints = Checkpoints(
             self.workdir / "checkpoints", self.train_step.state(),
-            lambda: self.train_step.coloring_model, config.run.keep_checkpoints)
-        self.colorizer = inference.Colorizer(
-            self.train_step.coloring_model, config.data.image_size, config.controls.desired(),
-            num_downsamples=config.model.num_downsamples, luma=config.model.input_channel == "luma",
-            obeyed=config.controls.askable())
-        self.summaries: summaries.Summaries | None = None
+            lambda: self.train_step.inference_model)
+        self.colorizer = inference.Colorizer(self.train_step.inference_model, config)
+        self.summaries: Summaries | None = None
+        self._pending: list[dict[str, Any]] = []
 
     def resume(self) -> bool:
         """Goes to the newest checkpoint that loads; returns whether there was one.
 
         Raises:
             CheckpointError: there are checkpoints and none of them loads.
-            ConfigError: the checkpoint was made with other training pictures.
+            ConfigError: the checkpoint was made with other training images.
         """
-        manifest = self.checkpoints.restore_newest(sweep=self.workers.chief)
+        manifest = self.checkpoints.restore_newest(remove_incomplete=self.workers.chief)
         if manifest is None:
             return False
         loop = manifest["loop"]
-        pictures = loop.get("pictures", self._pictures())
-        if pictures != self._pictures():
-            raise config_lib.ConfigError(
-                f"the training pictures must be those that the run in {self.workdir} began with "
-                f"({pictures['count']} pictures). Received: --dataset={self.dataset.name} with "
+        if loop["images"] != self._images():
+            raise ConfigError(
+                f"the training images must be those that the run in {self.workdir} began with "
+                f"({loop['images']['count']} images). Received: --dataset={self.dataset.name} with "
                 f"{self.dataset.train_size}, or others under these names")
         self.step = manifest["step"]
-        self.decay.restore(loop["decay"])
-        self.bad_steps.restore(loop.get("bad_steps", {}))
-        self.best = loop.get("best")
+        self.learning_rates.restore(loop["learning_rates"])
+        self.bad_steps.restore(loop["bad_steps"])
+        self.best = loop["best"]
         return True
 
     def load_pretrained(self, weights: Path) -> list[str]:
         """Gives the generator, and its average, the weights that fit; returns names of others.
 
         Raises:
-            CheckpointError: the file cannot be read, or nothing in it fits.
+            WeightsError: the file cannot be read, or nothing in it fits.
         """
-        left = checkpoints.load_matching_weights(self.train_step.generator, weights)
+        left = load_matching_weights(self.train_step.generator, weights)
         if self.train_step.average:
             self.train_step.average.set_weights(self.train_step.generator.get_weights())
         return left
@@ -120,18 +116,18 @@ class Trainer:
 
         Raises:
             Stopped: a signal came; the state is saved.
-            TrainingError: numbers stopped being finite, a worker is gone, the pictures cannot be
+            TrainingError: numbers stopped being finite, a worker is gone, the images cannot be
                 read any more, or the last checkpoint cannot be written.
         """
         self.workers.check_equal(self.step, "the number of finished steps")
         if self.workers.chief:
-            self.summaries = summaries.Summaries(self.workdir, self.step)
+            self.summaries = Summaries(self.workdir)
             self.summaries.settings(self.config, self.step)
         with self._progress() as progress:
             while True:
                 try:
                     return self._train(progress)
-                except bad_steps.Diverged as error:
+                except Diverged as error:
                     self._rewind(str(error), progress)
                 except Stopped:
                     self._save(progress, must=True)
@@ -139,27 +135,26 @@ class Trainer:
 
     def _train(self, progress: tqdm) -> evaluation.Evaluation | None:
         eval_steps = self.config.run.eval_steps or int(
-            np.clip(self.steps_per_epoch, *EVAL_STEPS))
+            np.clip(self.steps_per_epoch, MIN_EVAL_STEPS, MAX_EVAL_STEPS))
         batches = iter(self._batches())
-        self._pending: list[dict[str, Any]] = []
         last_save = time.monotonic()
         result = None
         while self.step < self.total_steps:
-            self.train_step.set_rates(self.decay.factor(self.step) * self.bad_steps.rate)
+            rates = self.learning_rates.rates(self.step)
+            self.train_step.set_learning_rates(*(rate * self.bad_steps.rate for rate in rates))
             self._take_step(batches, progress)
             last = self.step == self.total_steps
-            if self.step % self.config.run.log_steps == 0 or last or self._ends_epoch():
+            if self.step % LOG_STEPS == 0 or last or self._ends_epoch():
                 self._log(progress)
             if self.workers.any(self.stop.received is not None):
                 raise Stopped
-            minutes = (time.monotonic() - last_save) / 60.0
             better = False
             if self.step % eval_steps == 0 or last:
                 self._log(progress)
                 if self.workers.chief:
                     result = self.evaluate()
                     better = self._is_best(result)
-            if last or better or self._save_is_due(minutes):
+            if last or better or self._save_is_due(time.monotonic() - last_save):
                 self._save(progress, must=last)
                 last_save = time.monotonic()
         return result
@@ -170,7 +165,7 @@ class Trainer:
         except tf.errors.OpError as error:
             self._save(progress, must=True)
             reason = str(error.message).splitlines()[0]
-            raise TrainingError(f"step {self.step}: the training pictures cannot be read any more; "
+            raise TrainingError(f"step {self.step}: the training images cannot be read any more; "
                                 f"the run is saved. Received: {reason}")
         with self.workers.watched(self.step):
             self._pending.append(self.train_step(rgb, tf.constant(self.step, tf.int64)))
@@ -186,27 +181,27 @@ class Trainer:
             raise TrainingError(f"{reason}, before the first checkpoint. {advice}")
         self.bad_steps.rate = REWIND_FACTOR
         if self.summaries:
-            self.summaries.go_back(self.step)
-        progress.reset(self.total_steps * self.config.optimizer.batch_size)
-        progress.update(self.step * self.config.optimizer.batch_size)
+            self.summaries = Summaries(self.workdir)
+        progress.reset(self.total_steps * self.batch_size)
+        progress.update(self.step * self.batch_size)
         logging.warning("%s: back to step %d, with %g of the learning rates", reason, self.step,
                         REWIND_FACTOR)
 
     def evaluate(self) -> evaluation.Evaluation:
-        """Measures `eval_examples` test pictures; writes scalars, histograms and the grid."""
+        """Measures `eval_examples` validation images; writes scalars, histograms and the grid."""
         assert self.summaries
-        result = evaluation.evaluate(
-            self._colorize, self.dataset.test_batches(EVAL_BATCH, self.config.run.eval_examples))
+        result = evaluation.evaluate(self._colorize, self.dataset.validation_batches(
+            EVAL_BATCH, self.config.run.eval_examples))
         for row, values in result.rows.items():
-            self.summaries.scalars(values, self.step, f"test/{row.replace(' ', '_')}")
+            self.summaries.scalars(values, self.step, f"validation/{row.replace(' ', '_')}")
         original = np.concatenate(list(
-            self.dataset.test_batches(EVAL_BATCH, self.config.run.grid_examples)))
+            self.dataset.validation_batches(EVAL_BATCH, GRID_EXAMPLES)))
         colorized = self._colorize(original)
-        columns = {"gray": evaluation.gray_picture(original), "original": original,
+        columns = {"gray": evaluation.gray_image(original), "original": original,
                    "colorized": colorized}
         self.summaries.ab_histograms(_ab_scaled(colorized), _ab_scaled(original), self.step)
         self.summaries.grid(columns, self.step)
-        if self.colorizer.conditional:
+        if self.colorizer.controls:
             self._calibrate()
         self.summaries.flush()
         gray, model = result.rows[evaluation.GRAY], result.rows[evaluation.MODEL]
@@ -217,21 +212,21 @@ class Trainer:
         return result
 
     def _colorize(self, rgb8: np.ndarray, **targets: float | None) -> np.ndarray:
-        """Colors test pictures as the network does alone, which is what a run can improve.
+        """Colorizes validation images by the network alone, which is what a run can improve.
 
         Unless the run is to stop: an evaluation can take minutes.
         """
         if self.stop.received and self.workers.count == 1:
             raise Stopped
-        return self.colorizer.colorize_rgb8(rgb8, finished=False, **targets)
+        return self.colorizer.colorize_rgb8(rgb8, correct=False, **targets)
 
     def _calibrate(self) -> None:
         """Writes what a conditional model gives for a few targets of each control."""
         assert self.summaries
-        result = calibration.calibrate(
-            self._colorize, self.dataset.test_batches(EVAL_BATCH, CALIBRATION_EXAMPLES),
-            controls=self.colorizer.obeyed,
-            targets={control.name: CALIBRATION_TARGETS for control in self.colorizer.obeyed})
+        result = evaluation.calibrate(
+            self._colorize, self.dataset.validation_batches(EVAL_BATCH, CALIBRATION_EXAMPLES),
+            controls=self.colorizer.controls,
+            targets={control.name: CALIBRATION_TARGETS for control in self.colorizer.controls})
         self.summaries.scalars(result.scalars(), self.step, "calibration")
         self.summaries.figure("calibration", result.figure(), self.step)
 
@@ -252,7 +247,7 @@ class Trainer:
             return
         try:
             self.save()
-        except checkpoints.CheckpointError as error:
+        except CheckpointError as error:
             if must:
                 raise
             logging.warning("%s; training goes on, the next checkpoint is tried later", error)
@@ -263,21 +258,20 @@ class Trainer:
         Raises:
             CheckpointError: it cannot be written; the earlier ones are as they were.
         """
-        loop = {"decay": self.decay.state(), "bad_steps": self.bad_steps.state(),
-                "best": self.best, "pictures": self._pictures()}
+        loop = {"learning_rates": self.learning_rates.state(), "best": self.best,
+                "bad_steps": self.bad_steps.state(), "images": self._images()}
         return self.checkpoints.save(
-            self.step, loop, self.config.to_json(), spare=self.best["step"] if self.best else None)
+            self.step, loop, self.config.to_json(), self.best["step"] if self.best else None)
 
-    def _pictures(self) -> dict[str, Any]:
+    def _images(self) -> dict[str, Any]:
         return {"count": self.dataset.train_size, "sha256": self.dataset.fingerprint}
 
     def _batches(self):
         replicas = self.strategy.num_replicas_in_sync
-        run = self.config.run
 
         def build(context: tf.distribute.InputContext):
             return self.dataset.train_batches(
-                self.config.optimizer.batch_size // replicas, run.seed, first=self.step,
+                self.batch_size // replicas, self.config.run.seed, first=self.step,
                 augment=self.config.data.augment, replicas=replicas,
                 local_replicas=replicas // context.num_input_pipelines,
                 worker=context.input_pipeline_id)
@@ -287,47 +281,46 @@ class Trainer:
     def _ends_epoch(self) -> bool:
         return self.step % self.steps_per_epoch == 0
 
-    def _save_is_due(self, minutes: float) -> bool:
+    def _save_is_due(self, seconds: float) -> bool:
         every = self.config.run.checkpoint_steps
-        return (minutes >= self.config.run.checkpoint_minutes
-                or every is not None and self.step % every == 0)
+        return seconds >= 60.0 * CHECKPOINT_MINUTES or bool(every) and self.step % every == 0
 
     def _log(self, progress: tqdm) -> None:
-        """Fetches the losses of the pending steps: scalars, progress bar, learning-rate decay."""
+        """Fetches the losses of the pending steps: scalars, progress bar, learning rates."""
         if not self._pending:
             return
         values = [{name: float(value) for name, value in losses.items()}
                   for losses in self._pending]
         self._pending.clear()
-        sound = [losses for step, losses in enumerate(values, self.step - len(values) + 1)
-                 if self.bad_steps.observe(step, losses)]
-        for losses in sound:
-            self.decay.observe(losses["generator/l1"])
-        if self._ends_epoch() and self.decay.end_epoch():
-            tqdm.write(f"step {self.step}: the training L1 stopped falling, the learning rates "
-                       f"fall to {self.decay.factor(self.step):g} of the first", file=sys.stderr)
-        means = {name: float(np.mean([losses[name] for losses in sound])) for name in values[0]
-                 if sound}
+        finite = [losses for step, losses in enumerate(values, self.step - len(values) + 1)
+                  if self.bad_steps.observe(step, losses)]
+        for losses in finite:
+            self.learning_rates.observe(losses["generator/l1"])
+        if self._ends_epoch() and self.learning_rates.end_epoch():
+            tqdm.write(f"step {self.step}: the training L1 stopped falling, so the learning rates "
+                       "fall to a tenth", file=sys.stderr)
+        means = {name: float(np.mean([losses[name] for losses in finite])) for name in values[0]
+                 if finite}
         if self.summaries:
-            self.summaries.scalars(means | {
-                "learning_rate_factor": self.decay.factor(self.step) * self.bad_steps.rate,
-                "bad_steps": self.bad_steps.total}, self.step, "train")
+            rates = dict(zip(("generator/learning_rate", "discriminator/learning_rate"),
+                             self.learning_rates.rates(self.step)))
+            self.summaries.scalars(
+                means | rates | {"bad_steps": self.bad_steps.total}, self.step, "train")
         progress.set_postfix({name.replace("generator", "G").replace("discriminator", "D"):
                               f"{value:.3f}" for name, value in means.items()
                               if not name.endswith("gradient_norm")}, refresh=False)
-        progress.update(len(values) * self.config.optimizer.batch_size)
-        self.bad_steps.check()
+        progress.update(len(values) * self.batch_size)
 
     def _progress(self) -> tqdm:
-        batch_size = self.config.optimizer.batch_size
         return tqdm(
-            total=self.total_steps * batch_size, initial=self.step * batch_size, unit=" pictures",
-            unit_scale=True, mininterval=0.5 if sys.stderr.isatty() else 10.0,
+            total=self.total_steps * self.batch_size, initial=self.step * self.batch_size,
+            unit=" images", unit_scale=True, mininterval=0.5 if sys.stderr.isatty() else 10.0,
             dynamic_ncols=True, desc="training", disable=not self.workers.chief)
 
 
-def total_steps(config: config_lib.TrainConfig, train_size: int) -> int:
-    """The number of steps of a whole run: `epochs` over the pictures, at most `max_steps`."""
+def total_steps(config: TrainConfig, train_size: int) -> int:
+    """The number of steps of a whole run: `epochs` over the images, at most `max_steps`."""
+    assert config.optimizer.epochs and config.optimizer.batch_size
     count = math.ceil(config.optimizer.epochs * train_size / config.optimizer.batch_size)
     return min(count, config.optimizer.max_steps or count)
 

@@ -1,0 +1,72 @@
+"""The table of controls, which targets a model can be given, and how wrong ones are answered."""
+
+import numpy as np
+import pytest
+
+from colorizer.color import controls
+from colorizer.color.controls import ControlError
+
+SOME = controls.select(["warmth", "hue"])
+
+
+def test_names_are_unique_identifiers_and_edits_four_finite_numbers_not_all_zero():
+    assert len(set(controls.CONTROL_NAMES)) == len(controls.CONTROLS) == 7
+    for control in controls.CONTROLS:
+        assert control.help and control.name.isidentifier()
+        assert len(control.edit) == 4 and any(control.edit) and np.isfinite(control.edit).all()
+
+
+def test_controls_are_selected_by_name_in_the_order_given():
+    assert [control.name for control in SOME] == ["warmth", "hue"]
+    assert controls.select([]) == ()
+    with pytest.raises(ControlError, match="one of saturation, hue, red.*Received: sheen"):
+        controls.select(["hue", "sheen"])
+
+
+def test_supported_targets_are_accepted_and_none_means_no_target():
+    controls.check_targets({"hue": 0.0, "warmth": 1.0, "saturation": None}, SOME, {})
+    controls.check_targets({"hue": None}, (), {"saturation": 1.0})
+
+
+@pytest.mark.parametrize("targets, supported, fixed, words", [
+    ({"sheen": 0.5}, SOME, {}, "one of saturation, hue, red"),
+    ({"hue": 1.01}, SOME, {}, "hue=1.01"),
+    ({"hue": -0.01}, SOME, {}, "hue=-0.01"),
+    ({"hue": float("nan")}, SOME, {}, "hue=nan"),
+    ({"hue": 0.1, "red": 0.25}, SOME, {}, "Received: red=0.25"),
+    ({"hue": 0.5}, (), {}, "takes no targets: a model trained with --conditional"),
+    ({"hue": 0.5}, (), {"saturation": 1.0, "hue": 0.6}, "trained for saturation=1, hue=0.6 only"),
+])
+def test_a_target_that_the_model_cannot_be_given_is_refused_in_one_line(
+        targets, supported, fixed, words):
+    with pytest.raises(ControlError) as caught:
+        controls.check_targets(targets, supported, fixed)
+    message = str(caught.value)
+    assert words in message and "\n" not in message and "Received: " in message
+
+
+@pytest.mark.parametrize("texts, expected", [
+    ({"saturation": None, "hue": None}, [{}]),
+    ({"saturation": "0.5", "hue": None}, [{"saturation": 0.5}]),
+    ({"saturation": "0,1", "hue": "0.25"}, [{"saturation": 0.0, "hue": 0.25},
+                                            {"saturation": 1.0, "hue": 0.25}]),
+])
+def test_targets_are_read_as_typed(texts, expected):
+    assert controls.parse_targets(texts) == expected
+
+
+@pytest.mark.parametrize("text", ["", "x", "nan", "-0.1", "1.01", "0.5,", "inf"])
+def test_a_target_that_is_no_number_in_range_is_refused_and_named(text):
+    with pytest.raises(ControlError, match=f"`hue` must be a number.*Received: hue={text}$"):
+        controls.parse_targets({"hue": text})
+
+
+@pytest.mark.parametrize("targets, named", [
+    ({"saturation": 0.0, "hue": 0.3}, "saturation=0"),
+    ({"colorfulness": 0.0, "saturation": 0.4}, "colorfulness=0"),
+    ({"saturation": 0.0, "colorfulness": 0.0, "hue": None}, None),
+    ({"saturation": 0.0}, None), ({"saturation": 0.2, "hue": 0.3}, None), ({}, None),
+])
+def test_gray_with_a_hue_or_with_color_is_called_a_contradiction(targets, named):
+    found = controls.contradiction(targets)
+    assert named in found if named else found is None

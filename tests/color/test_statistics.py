@@ -1,0 +1,142 @@
+"""Statistics, their gradients and their achievable ranges against float64 NumPy and skimage."""
+
+import functools
+
+import numpy as np
+import pytest
+from skimage import color as skcolor
+import tensorflow as tf
+
+from colorizer import color
+from colorizer.color.controls import CONTROLS
+from tests.color.cielab import overshoot
+from tests.gradients import gradient
+from tests.references import (
+    BY_NAME, PER_PIXEL, REFERENCES, circular, lab_of, named, of_one_color, random_images,
+    smooth_images
+)
+
+# Black, white, gray, brown, the primaries, and what is between them.
+FLAT = np.concatenate([of_one_color(rgb) for rgb in [
+    (0, 0, 0), (1, 1, 1), (0.5, 0.5, 0.5), (0.4, 0.3, 0.2), (1, 0, 0), (0, 1, 0), (0, 0, 1),
+    (1, 1, 0), (0, 1, 1), (1, 0, 1)]])
+each_statistic = pytest.mark.parametrize("name", REFERENCES)
+
+
+def measured(name, rgb):
+    return getattr(color, name)(tf.constant(rgb, tf.float32)).numpy()
+
+
+# -------------------------------------------------------------------------------------- statistics
+
+@each_statistic
+def test_a_statistic_agrees_with_its_definition(name):
+    for rgb in (random_images(), smooth_images(16), FLAT):
+        expected, result = REFERENCES[name](rgb), measured(name, rgb)
+        assert result.shape == (len(rgb),) and result.dtype == np.float32
+        around = name == "hue" or (name == "linear_hue" and rgb is FLAT)
+        np.testing.assert_allclose(
+            circular(result, expected) if around else result - expected, 0, atol=5e-5)
+
+
+@pytest.mark.parametrize("control", CONTROLS, ids=named)
+def test_a_control_measures_the_statistic_of_its_name(control):
+    rgb = np.float32(random_images())
+    np.testing.assert_array_equal(color.measure(control, rgb), measured(control.name, rgb))
+
+
+def central_differences(name, rgb, step=1e-6):
+    """Of the float64 definition, one image: all neighbors in one batch."""
+    shifts = step * np.eye(rgb.size).reshape(-1, *rgb.shape[1:])
+    change = REFERENCES[name](rgb + shifts) - REFERENCES[name](rgb - shifts)
+    change = (change + 0.5) % 1 - 0.5 if name == "hue" else change
+    return (change / (2 * step)).reshape(rgb.shape)
+
+
+@each_statistic
+def test_the_gradient_of_a_statistic_is_that_of_its_definition(name):
+    noise = 1e-3 * np.random.default_rng(5).uniform(size=(1, 4, 4, 3))
+    for rgb in (random_images(1), smooth_images(1)[:, ::8, ::8] + noise):
+        expected = central_differences(name, rgb)
+        assert np.abs(expected).max() > 0
+        np.testing.assert_allclose(gradient(getattr(color, name), rgb), expected,
+                                   rtol=2e-3, atol=2e-3 * np.abs(expected).max())
+
+
+@each_statistic
+def test_the_gradient_of_a_statistic_is_finite_at_gray_black_white_and_without_a_mean_hue(name):
+    half_gray, complementary = FLAT.copy(), FLAT.copy()
+    half_gray[:, :2] = 0.5
+    complementary[:, :2] = 1 - complementary[:, :2]
+    rgb = np.concatenate([FLAT, half_gray, complementary, 0.5 + 1e-6 * FLAT])
+    assert np.isfinite(gradient(getattr(color, name), rgb)).all()
+
+
+def test_gray_pixels_have_no_weight_in_hue_and_count_as_red_in_linear_hue():
+    rgb = of_one_color((0.2, 0.2, 0.6))  # hue 2/3
+    rgb[:, :2] = 0.5
+    np.testing.assert_allclose(measured("hue", rgb), 2 / 3, atol=1e-6)
+    np.testing.assert_allclose(measured("linear_hue", rgb), 1 / 3, atol=1e-6)
+
+
+def test_hue_is_averaged_around_the_wrap_and_linear_hue_is_not():
+    hsv = np.full((1, 4, 4, 3), [0.98, 0.6, 0.8])
+    hsv[:, ::2, :, 0] = 0.02
+    rgb = skcolor.hsv2rgb(hsv)
+    np.testing.assert_allclose(circular(measured("hue", rgb), 0), 0, atol=1e-5)
+    np.testing.assert_allclose(measured("linear_hue", rgb), 0.5, atol=1e-5)
+
+
+def test_distance_is_around_the_circle_and_at_most_a_half_for_hue_only():
+    values = np.linspace(0, 1, 101, dtype=np.float32)
+    for control in CONTROLS:
+        result = color.distance(control, values[:, None], values[None])
+        straight = np.abs(values[:, None] - values[None])
+        expected = np.minimum(straight, 1 - straight) if control.name == "hue" else straight
+        np.testing.assert_allclose(result, expected, atol=1e-6)
+
+
+# ------------------------------------------------------------------------------- achievable ranges
+
+@functools.lru_cache(maxsize=None)
+def colors_of_lightness(l_star):
+    """RGB float [n, 3] of all colors of this L* inside the gamut, on a grid of ab."""
+    step = 1.0 if 20 <= l_star <= 80 else 0.5
+    a, b = np.meshgrid(*[np.arange(-110, 110 + step / 2, step)] * 2)
+    lab = np.stack([np.full_like(a, l_star), a, b], axis=-1).reshape(-1, 3)
+    return skcolor.lab2rgb(lab[overshoot(lab) <= 1e-4])
+
+
+def searched(control, l_star):
+    values = REFERENCES[control.name](colors_of_lightness(l_star)[:, None, None])
+    return np.array([values.min(), values.max()])
+
+
+def achievable(control, *l_stars):
+    """The range of one image with a column of each lightness: (minimum, maximum)."""
+    l_star = tf.tile(tf.constant([[l_stars]], tf.float32), [1, 2, 1])
+    return np.array([bound.numpy()[0] for bound in color.achievable_range(control, l_star)])
+
+
+@pytest.mark.parametrize("control", PER_PIXEL, ids=named)
+def test_the_achievable_range_is_what_a_search_over_ab_finds(control):
+    for l_star in (5, 35, 65, 90, 97):
+        np.testing.assert_allclose(
+            achievable(control, l_star), searched(control, l_star), atol=0.02)
+    np.testing.assert_allclose(  # of an image: the mean of its pixels
+        achievable(control, 35, 90), (searched(control, 35) + searched(control, 90)) / 2, atol=0.02)
+
+
+@pytest.mark.parametrize("control", PER_PIXEL, ids=named)
+@pytest.mark.parametrize("l_star", [0, 100])
+def test_black_and_white_achieve_nothing_but_themselves(control, l_star):
+    gray = REFERENCES[control.name](of_one_color([l_star / 100] * 3))[0]
+    np.testing.assert_allclose(achievable(control, l_star), gray, atol=0.01)
+
+
+@pytest.mark.parametrize("control", [*PER_PIXEL, BY_NAME["hue"]], ids=named)
+def test_images_lie_within_their_achievable_range(images, control):
+    minimum, maximum = map(np.asarray, color.achievable_range(control, lab_of(images)[..., 0]))
+    value = REFERENCES[control.name](images)
+    assert minimum.shape == maximum.shape == (len(images),)
+    assert (value >= minimum - 0.01).all() and (value <= maximum + 0.01).all()

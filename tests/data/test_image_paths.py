@@ -1,0 +1,126 @@
+from pathlib import Path
+
+import pytest
+
+from colorizer.data import image_paths
+from colorizer.data.images import ImageError
+from tests.colors import SHARED, image, write
+
+RGB = image((200, 20, 85))
+
+
+@pytest.fixture
+def tree(tmp_path):
+    for name in ["b.jpg", "a/z.PNG", "a/b/c.gif", "a-1.bmp", ".hidden.jpg", ".git/x.png"]:
+        write(tmp_path / name, RGB)
+    write(tmp_path / "no_suffix", RGB, format="PNG")
+    write(tmp_path / "photo.2019", RGB, format="JPEG")
+    (tmp_path / "README.md").write_text("BM is how this text begins")
+    (tmp_path / "a" / "notes.txt").write_text("")
+    (tmp_path / "a" / "broken.jpg").write_text("not an image")
+    return tmp_path
+
+
+TREE = ["a-1.bmp", "a/b/c.gif", "a/broken.jpg", "a/z.PNG", "b.jpg", "no_suffix", "photo.2019"]
+
+
+def found(folder):
+    return [path.relative_to(folder).as_posix() for path in image_paths.find_images(folder)]
+
+
+def expanded(*patterns):
+    return [name.as_posix() for _, name in image_paths.expand_inputs(list(map(str, patterns)))]
+
+
+def test_find_images_walks_in_order_without_hidden_and_other_files(tree):
+    assert found(tree) == TREE
+
+
+def test_find_images_survives_link_loops_and_follows_links(tree, tmp_path_factory):
+    other = tmp_path_factory.mktemp("elsewhere")
+    write(other / "far.png", RGB)
+    (tree / "a" / "loop").symlink_to(tree)
+    (tree / "link").symlink_to(other)
+    (other / "back").symlink_to(other)
+    (tree / "gone.jpg").symlink_to(tree / "nowhere")
+    assert found(tree) == sorted([*TREE, "gone.jpg", "link/far.png"])
+
+
+def test_find_images_in_a_missing_folder_is_an_error(tmp_path):
+    with pytest.raises(ImageError, match="none: No such file"):
+        image_paths.find_images(tmp_path / "none")
+
+
+def test_a_file_a_folder_and_a_glob_name_their_results(tree):
+    pairs = image_paths.expand_inputs([str(tree / "b.jpg"), str(tree / "a"), str(tree / "*.*")])
+    assert [(source.relative_to(tree).as_posix(), name.as_posix()) for source, name in pairs] == [
+        ("b.jpg", "b.jpg"),
+        ("a/b/c.gif", "b/c.gif"), ("a/broken.jpg", "broken.jpg"), ("a/z.PNG", "z.PNG"),
+        ("a-1.bmp", "a-1.bmp"), ("photo.2019", "photo.2019")]
+    assert expanded(tree / "**" / "*.[gP]*") == ["a/b/c.gif", "a/z.PNG"]
+
+
+def test_relative_patterns_and_dots_work(tree, monkeypatch):
+    monkeypatch.chdir(tree / "a")
+    assert image_paths.expand_inputs(["*.PNG"]) == [(Path("z.PNG"), Path("z.PNG"))]
+    assert image_paths.expand_inputs(["../b.jpg", "."])[0] == (Path("../b.jpg"), Path("b.jpg"))
+    assert image_paths.expand_inputs(["../*.jpg"]) == [(Path("../b.jpg"), Path("b.jpg"))]
+
+
+def test_glob_folders_are_searched_and_repeats_dropped(tree):
+    assert sorted(expanded(tree / "*", tree / "a" / ".." / "b.jpg", tree)) == TREE
+
+
+def test_existing_path_with_glob_characters_is_that_path(tmp_path):
+    for name in ("a[1].jpg", "a1.jpg", "d[x]/b.jpg"):
+        write(tmp_path / name, RGB)
+    assert expanded(tmp_path / "a[1].jpg") == ["a[1].jpg"]
+    assert expanded(tmp_path / "d[x]" / "*.jpg") == ["b.jpg"]
+
+
+def test_a_named_file_is_taken_whatever_it_is(tree):
+    assert len(expanded(tree / "README.md", tree / ".hidden.jpg")) == 2
+
+
+@pytest.mark.parametrize("pattern", ["none.jpg", "*.xyz", "none/*.jpg", "empty", "*.md"])
+def test_a_pattern_without_images_is_an_error(tree, pattern):
+    (tree / "empty").mkdir()
+    with pytest.raises(ImageError, match="must be an image file, .* Received: ") as caught:
+        expanded(tree / "b.jpg", tree / pattern)
+    assert f"{pattern}'" in str(caught.value)
+
+
+def test_equal_names_from_two_folders_do_not_clash(tmp_path):
+    for name in ["x/a.jpg", "y/a.jpg", "y/a-2.jpg", "z/a.jpg"]:
+        write(tmp_path / name, RGB)
+    names = expanded(*(tmp_path / folder for folder in "xyz"))
+    assert len(set(names)) == len(names) == 4 and names[0] == "a.jpg"
+
+
+@pytest.mark.parametrize("name, image_format, has_alpha, expected", [
+    ("a.jpg", "JPEG", False, "a.jpg"),
+    ("d/UPPER.JPEG", "JPEG", False, "d/UPPER.JPEG"),
+    ("a.tiff", "TIFF", True, "a.tiff"),
+    ("a.webp", "WEBP", True, "a.webp"),
+    ("a.png", "PNG", True, "a.png"),
+    ("a.png", "GIF", False, "a.png"),
+    ("a.jpg", "PNG", True, "a.jpg.png"),
+    ("a.bmp", "PNG", True, "a.bmp.png"),
+    ("a.gif", "GIF", False, "a.gif.png"),
+    ("a.gif", "JPEG", False, "a.gif.png"),
+    ("a.pgm", "PPM", False, "a.pgm.png"),
+    ("a", "JPEG", False, "a"),
+    ("a", "MPO", False, "a"),
+    ("a.2019", "JPEG", False, "a.2019"),
+    ("a", "PNG", True, "a"),
+    ("a", "GIF", False, "a.png"),
+])
+def test_output_keeps_the_name_where_it_can(name, image_format, has_alpha, expected):
+    assert image_paths.output_path("out", name, image_format, has_alpha) == Path("out", expected)
+
+
+def test_shared_folder_lists_all_but_the_hidden_and_the_readme():
+    if not (SHARED / "bad").is_dir():
+        pytest.skip("needs ../shared/data/bad")
+    names = {path.name for path in (SHARED / "bad").iterdir()} - {".hidden.jpg", "README.md"}
+    assert set(found(SHARED / "bad")) == names

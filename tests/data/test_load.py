@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import socket
+
+from PIL import Image
+import numpy as np
+import pytest
+import skimage.data
+
+from colorizer.data import load
+from colorizer.data.dataset import DatasetError
+from tests.colors import take
+
+
+@pytest.mark.parametrize("name", ["./nowhere", "../nowhere", "/no/where", "~/no/where", "a/b/c"])
+def test_a_folder_that_does_not_exist_is_refused(name):
+    with pytest.raises(DatasetError, match="a folder that exists. Received: dataset=" + name):
+        load.load_dataset(name)
+
+
+@pytest.mark.parametrize("name, size, rule", [
+    ("sample", 0, "at least 1"), ("cifar10", -1, "at least 1"), ("sample", 64, "must be 32")])
+def test_an_image_size_out_of_range_is_refused(name, size, rule):
+    with pytest.raises(DatasetError, match=f"{rule}. Received: image_size={size}"):
+        load.load_dataset(name, image_size=size)
+
+
+def test_the_sample_needs_no_network(monkeypatch):
+    def refuse(*args, **kwargs):
+        raise AssertionError("the network was used")
+
+    monkeypatch.setattr(socket, "socket", refuse)
+    monkeypatch.setattr(socket, "getaddrinfo", refuse)
+    dataset = load.load_dataset("sample")
+    assert dataset.image_size == 32 and 800 <= dataset.train_size <= 1000
+    assert 25 <= dataset.validation_size <= 50 and 25 <= dataset.test_size <= 50
+
+
+def test_no_pixel_of_the_sample_is_in_two_splits(monkeypatch):
+    numbers = iter(range(10))
+
+    def numbered(path):
+        """An image of the same size in which every 2 x 2 block has a color of its own."""
+        width, height = Image.open(path).size
+        y, x = np.mgrid[:height, :width] // 2
+        return np.stack([x % 256, y, next(numbers) * 2 + x // 256], axis=-1).astype(np.uint8)
+
+    monkeypatch.setattr(load, "read_rgb", numbered)
+    monkeypatch.setattr(load, "is_gray", lambda rgb: np.zeros(len(rgb), bool))
+    dataset = load.load_dataset("sample")
+    train, validation, test = np.zeros((3, 2**24), bool)
+    for seen, batches in (
+            (train, take(dataset.train_batches(dataset.train_size, 0), 1)),
+            (validation, take(dataset.validation_batches(100))),
+            (test, take(dataset.test_batches(100)))):
+        seen[np.concatenate(batches).reshape(-1, 3) @ [65536, 256, 1]] = True
+    # The validation and test tiles do not overlap among themselves either.
+    assert validation.sum() == dataset.validation_size * 32 * 32
+    assert test.sum() == dataset.test_size * 32 * 32 and train.sum() > 100_000
+    assert not (train & validation | train & test | validation & test).any()
+
+
+def test_the_sample_is_of_the_photographs_it_names():
+    dataset = load.load_dataset("sample")
+    photo = skimage.data.astronaut().astype(float)
+    half = photo.reshape(256, 2, 256, 2, 3).mean(axis=(1, 3))
+    for batches, left in ((dataset.validation_batches(1), 192), (dataset.test_batches(1), 224)):
+        tile = next(iter(batches))[0].numpy().astype(float)
+        np.testing.assert_allclose(tile, half[:32, left:left + 32], atol=0.51)

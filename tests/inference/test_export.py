@@ -1,0 +1,148 @@
+"""A run exported as a model that colorizes anywhere."""
+
+import json
+import pathlib
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from colorizer.config import TrainConfig, read_config
+from colorizer.errors import UserError
+from colorizer.inference import Colorizer, export, export_model
+from tests.tiny_runs import tiny_config, write_checkpoint
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def gray(seed=0):
+    return np.random.default_rng(seed).integers(40, 210, (32, 40)).astype(np.uint8)
+
+
+def arrays(seed=0):
+    rng = np.random.default_rng(seed)
+    return {"ab/kernel": rng.normal(size=(1, 1, 4, 2)).astype("float32"),
+            "ab/bias": rng.normal(size=2).astype("float32")}
+
+
+@pytest.fixture()
+def run(tmp_path):
+    """A run of two checkpoints, whose arrays are no network's: export asks for none."""
+    config = tiny_config(dataset="/data/photos", data_dir="/data", workdir=str(tmp_path),
+                         init_from="/runs/first", conditional=True)
+    for step in (3, 5):
+        write_checkpoint(tmp_path / "run", arrays(step), config, step)
+    return tmp_path / "run"
+
+
+def test_export_holds_exactly_the_arrays(run, tmp_path):
+    """Also on the oldest NumPy of requirements.txt, which once added one called allow_pickle."""
+    export_model(run, tmp_path / "model")
+    with np.load(tmp_path / "model" / "weights.npz", allow_pickle=False) as archive:
+        assert set(archive.files) == {"ab/kernel", "ab/bias"}
+        for name, array in arrays(5).items():
+            assert archive[name].dtype == np.float16
+            np.testing.assert_array_equal(archive[name], array.astype(np.float16))
+
+
+def test_an_exported_run_colorizes_as_before_by_folder_and_by_file(
+        conditional_run, conditional, tmp_path):
+    export_model(conditional_run, tmp_path / "model")
+    for source in (tmp_path / "model", str(tmp_path / "model"), tmp_path / "model/weights.npz"):
+        exported = Colorizer.load(source)
+        for targets in ({}, {"saturation": 0.6, "hue": 0.3}):
+            results = [model(gray(), **targets).astype(int) for model in (conditional, exported)]
+            assert np.ptp(results[0], axis=-1).mean() > 5
+            assert np.abs(results[0] - results[1]).max() <= 2  # float16
+
+
+def test_an_export_names_no_path_of_the_machine_that_trained(run, tmp_path):
+    export_model(run, tmp_path / "model")
+    config = read_config(tmp_path / "model")
+    assert (config.data.dataset, config.data.data_dir) == ("./photos", None)
+    assert (config.run.workdir, config.run.init_from) == (None, "first")
+    for name in ("config.json", "model.json", "README.md"):
+        text = (tmp_path / "model" / name).read_text().replace(str(tmp_path / "model"), "")
+        assert "/data" not in text and str(tmp_path) not in text
+
+
+@pytest.mark.parametrize("dataset, kept", [
+    ("cifar10", "cifar10"), ("lsun/classroom", "lsun/classroom"), ("/home/me/photos", "./photos"),
+    ("~/photos", "./photos"), ("./deep/photos", "./photos")])
+def test_an_export_names_its_data_set_so_that_it_can_be_found_and_no_folder(dataset, kept):
+    config = TrainConfig().replace(dataset=dataset)
+    assert export._without_paths(json.loads(config.to_json())).data.dataset == kept
+
+
+def test_the_card_says_what_the_model_is_and_is_not_overwritten(run, tmp_path):
+    export_model(run, tmp_path / "model")
+    text = (tmp_path / "model" / "README.md").read_text()
+    for words in ("# model", "2 base channels, 10 values", "targets | saturation, hue,",
+                  "5 steps of 8 images", f"colorize.py photo.jpg --model={tmp_path / 'model'}"):
+        assert words in text
+    (tmp_path / "model" / "README.md").write_text("mine")
+    assert tmp_path / "model" / "README.md" not in export_model(run, tmp_path / "model")
+    assert (tmp_path / "model" / "README.md").read_text() == "mine"
+
+
+def test_an_older_checkpoint_can_be_exported_over_a_newer_one(run, tmp_path):
+    for checkpoint, step in ((None, 5), (run / "checkpoints" / "ckpt-00000003", 3)):
+        export_model(run, tmp_path / "model", checkpoint)
+        assert json.loads((tmp_path / "model" / "model.json").read_text())["step"] == step
+        with np.load(tmp_path / "model" / "weights.npz") as archive:
+            np.testing.assert_array_equal(archive["ab/bias"], np.float16(arrays(step)["ab/bias"]))
+
+
+def test_a_damaged_newest_checkpoint_is_passed_over(run, tmp_path):
+    (run / "checkpoints" / "ckpt-00000005" / "generator.npz").write_bytes(b"torn")
+    export_model(run, tmp_path / "model")
+    assert json.loads((tmp_path / "model" / "model.json").read_text())["step"] == 3
+
+
+def test_weights_that_half_precision_cannot_hold_are_refused(tmp_path):
+    write_checkpoint(tmp_path / "run", {"ab/bias": np.float32([1e6])}, tiny_config())
+    with pytest.raises(UserError, match="float16.*ab/bias"):
+        export_model(tmp_path / "run", tmp_path / "model")
+    assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize("flags, words", [
+    ([], "workdir=None"), (["--workdir=nowhere"], "output=None"),
+    (["--workdir=nowhere", "--output=out"], "nowhere"),
+    (["--workdir={run}", "--output=out", "more"], "more"),
+    (["--workdir={run}", "--output=out", "--checkpoint=nowhere"], "nowhere"),
+    (["--workdir={run}", "--output={run}/config.json"], "output")])
+def test_export_refuses_in_one_line(run, tmp_path, monkeypatch, flags, words):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=words) as caught:
+        export.main(["export.py", *(flag.format(run=run) for flag in flags)])
+    assert len(str(caught.value).splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_the_command_exports_without_tensorflow(run, tmp_path):
+    result = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "colorizer.export", f"--workdir={run}",
+         f"--output={tmp_path / 'model'}"], cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    assert "weights.npz: 0.00 MB" in result.stdout
+    assert " tensorflow\n" not in result.stderr
+
+
+def test_an_installed_package_has_the_shipped_models(tmp_path):
+    pytest.importorskip("setuptools", reason="setuptools, which builds packages, is not installed")
+    for name in ("setup.cfg", "pyproject.toml", "README.md", "requirements.txt", "LICENSE"):
+        shutil.copy(ROOT / name, tmp_path)
+    shutil.copytree(ROOT / "colorizer", tmp_path / "colorizer",
+                    ignore=shutil.ignore_patterns("__pycache__"))
+    result = subprocess.run(
+        [sys.executable, "-c", "import setuptools; setuptools.setup()", "--quiet", "build"],
+        cwd=tmp_path, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+    shipped, built = (folder / "colorizer" / "pretrained"
+                      for folder in (ROOT, tmp_path / "build" / "lib"))
+    names = [{str(path.relative_to(folder)) for path in folder.rglob("*.*")}
+             for folder in (shipped, built)]
+    assert "photos/weights.npz" in names[0] and names[0] == names[1]

@@ -1,0 +1,191 @@
+"""Trained models on disk: found, and refused where damaged or of another architecture."""
+
+import json
+import pathlib
+import shutil
+
+import numpy as np
+import pytest
+
+from colorizer import models
+from colorizer.config import ConfigError, read_config
+from colorizer.errors import UserError
+from colorizer.inference import Colorizer, export_model
+from colorizer.models import pretrained
+from colorizer.models.pretrained import ModelError
+from tests.tiny_runs import tiny_config, write_run
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("exported")
+    export_model(write_run(folder / "run", conditional=True), folder / "tiny")
+    return folder / "tiny"
+
+
+@pytest.fixture()
+def model(exported, tmp_path, monkeypatch):
+    """A copy of the exported model, the only one that the package ships with."""
+    shutil.copytree(exported, tmp_path / "models" / "tiny")
+    monkeypatch.setattr(pretrained, "PRETRAINED", tmp_path / "models")
+    return tmp_path / "models" / "tiny"
+
+
+def rewrite_weights(model, arrays):
+    """Weights with a digest that is right."""
+    np.savez(model / "weights.npz", **arrays)
+    description = json.loads((model / "model.json").read_text())
+    description["sha256"] = pretrained.sha256(model / "weights.npz")
+    (model / "model.json").write_text(json.dumps(description))
+
+
+def refused(words):
+    with pytest.raises(UserError, match=words) as caught:
+        Colorizer.load("tiny")
+    return len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("name", models.names())
+def test_the_arrays_of_a_shipped_model_are_those_of_its_network(name):
+    folder = models.find_model(name)
+    assert {path.name for path in folder.iterdir()} == {"config.json", "model.json", "weights.npz"}
+    generator = models.generator_from_config(models.read_model_config(folder), fixed_size=False)
+    with np.load(pretrained.checked_weights(folder)) as archive:
+        assert {name: archive[name].shape for name in archive.files} == {
+            variable.path: tuple(variable.shape) for variable in generator.weights}
+        assert {archive[name].dtype.name for name in archive.files} == {"float16"}
+
+
+def test_photos_goes_before_cifar10_and_a_name_before_a_folder(model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tiny").mkdir()
+    (tmp_path / "tiny" / "config.json").write_text("{}")
+    assert models.names() == ["tiny"]
+    assert models.find_model("tiny") == models.find_model(model / "weights.npz") == model
+    assert models.find_model("./tiny") == pathlib.Path("tiny")
+    with pytest.raises(ModelError, match=r"own \(tiny\).*model=None"):
+        models.default_name()
+    for name in ("cifar10", "photos"):
+        shutil.copytree(model, model.parent / name)
+        assert models.default_name() == name
+
+
+def test_a_folder_that_came_to_be_without_weights_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(pretrained, "PRETRAINED", tmp_path / "none")
+    for action in (models.default_name, lambda: models.find_model("photos")):
+        with pytest.raises(ModelError, match="no trained model is in the package yet"):
+            action()
+
+
+@pytest.mark.parametrize("name", ["photos", "nowhere/at/all", "weights.npz", "~nobody/x"])
+def test_what_is_no_model_is_refused_with_the_choices(model, name):
+    with pytest.raises(ModelError, match=r"own \(tiny\), the folder of a run, .*Received: init="):
+        models.find_model(name, "init")
+
+
+def test_settings_that_no_run_wrote_are_refused(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(ModelError, match="names `image_size` and `base_channels`. Received: image"):
+        models.read_model_config(tmp_path)
+
+
+def test_another_architecture_is_refused_with_the_settings_that_differ(model):
+    config = read_config(model).replace(base_channels=4, image_size=64, conditional=False, lr=1.0)
+    (model / "config.json").write_text(config.to_json())
+    assert refused("base_channels is 2 there and 4 .*; controls is .*hue.* and .* in config.json; "
+                   "image_size is 32 there and 64 in config.json$")
+
+
+def test_an_architecture_that_the_code_does_not_know_is_refused(model):
+    for key, value in (("controls", ["sheen"]), ("sheen", True)):
+        description = json.loads((model / "model.json").read_text())
+        description["architecture"][key] = value
+        (model / "model.json").write_text(json.dumps(description))
+        assert refused("sheen")
+
+
+def test_weights_of_another_architecture_are_refused_with_the_array_that_differs(model):
+    with np.load(model / "weights.npz") as archive:
+        arrays = dict(archive)
+    arrays["encoder_0/kernel"] = np.zeros((4, 4, 1, 3), np.float16)
+    rewrite_weights(model, arrays)
+    assert refused("encoder_0/kernel")
+
+
+def test_a_flipped_byte_and_missing_weights_are_refused_with_the_name_of_the_file(model):
+    path = model / "weights.npz"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    assert refused("weights.npz is damaged: its SHA-256")
+    path.unlink()
+    assert refused("weights.npz cannot be read")
+
+
+def test_no_code_in_a_weights_file_runs(model, tmp_path):
+    class Harmful:
+        def __reduce__(self):
+            return pathlib.Path.touch, (tmp_path / "harmed",)
+
+    rewrite_weights(model, {"ab/kernel": np.array([Harmful()], object)})
+    assert refused("weights.npz")
+    assert not (tmp_path / "harmed").exists()
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 1, "sha256": 5, "architecture": 3}',
+                                  '{"format": 2}', "\xff"])
+def test_a_model_json_that_cannot_be_used_is_refused_by_name(model, text):
+    (model / "model.json").write_text(text, encoding="latin-1")
+    assert refused("model.json")
+
+
+# ------------------------------------------------------------------------------ models side by side
+
+def make(folder, **settings):
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text(tiny_config(**settings).to_json())
+    return str(folder)
+
+
+def read_names(*folders):
+    return [model.name for model in models.read_models(folders)]
+
+
+def test_models_keep_their_order_their_settings_and_their_folders(tmp_path):
+    b, a = make(tmp_path / "b", base_channels=3), make(tmp_path / "a", base_channels=5)
+    found = models.read_models([b, a], dataset="elsewhere")
+    assert [(one.name, one.config.model.base_channels, str(one.folder)) for one in found] == [
+        ("b", 3, b), ("a", 5, a)]
+    assert {one.config.data.dataset for one in found} == {"elsewhere"}
+    assert found[0].results_folder("results") == tmp_path / "b" / "results"
+
+
+def test_equal_folder_names_are_told_apart_by_the_shortest_ends_of_their_paths(
+        tmp_path, monkeypatch):
+    folders = [make(tmp_path / parent / name) for parent, name in
+               (("slow", "seed0"), ("slow", "seed1"), ("fast", "seed0"))]
+    assert read_names(*folders) == ["slow/seed0", "slow/seed1", "fast/seed0"]
+    assert read_names(*folders[:2]) == ["seed0", "seed1"]
+    monkeypatch.chdir(folders[0])
+    assert read_names(".") == ["seed0"]
+
+
+@pytest.mark.parametrize("taken", ["gray", "original", "gray baseline"])
+def test_a_model_is_never_called_what_another_column_is(tmp_path, taken):
+    assert read_names(make(tmp_path / "runs" / taken)) == [f"runs/{taken}"]
+
+
+def test_what_cannot_be_compared_is_refused_and_named(tmp_path):
+    small, large = make(tmp_path / "small"), make(tmp_path / "large", image_size=256)
+    for folders, words in (((), "at least one"), ((small, f"{large}/../small"), "once. Received: "),
+                           ((small, large), "32 px in .*small, 256 px in .*large")):
+        with pytest.raises(ConfigError, match=words):
+            models.read_models(folders)
+    with pytest.raises(ModelError, match="`workdir` must be .*nowhere"):
+        models.read_models([small, str(tmp_path / "nowhere")])
+
+
+def test_results_of_a_shipped_model_go_elsewhere(model):
+    found, = models.read_models(["tiny"])
+    assert (found.name, found.folder) == ("tiny", model)
+    assert str(found.results_folder("results")) == "results/tiny"

@@ -1,0 +1,192 @@
+"""Weights in .npz files, and the newest whole checkpoint of a run."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from colorizer import models
+from colorizer.models import weights
+from colorizer.models.weights import WeightsError
+from tests.tiny_runs import tiny_config, write_checkpoint
+
+
+def build_model(units=3):
+    inputs = keras.Input((2,))
+    x = keras.layers.Dense(units, name="first")(inputs)
+    x = keras.layers.BatchNormalization(name="norm")(x)
+    return keras.Model(inputs, keras.layers.Dense(1, name="second")(x))
+
+
+@pytest.fixture(scope="module")
+def model():
+    return build_model()
+
+
+@pytest.fixture()
+def path(model, tmp_path):
+    weights.save_weights(model, tmp_path / "w.npz")
+    return tmp_path / "w.npz"
+
+
+def named(model):
+    return {variable.path: variable.numpy() for variable in model.weights}
+
+
+def assert_same(found, expected):
+    assert found.keys() == expected.keys()
+    for name, array in found.items():
+        np.testing.assert_array_equal(array, expected[name])
+
+
+def refused(model, path, words):
+    """Whether the file is refused in these words, in one line, and the model left as it was."""
+    before = named(model)
+    with pytest.raises(WeightsError, match=words) as caught:
+        weights.load_weights(model, path)
+    assert_same(named(model), before)
+    assert len(str(caught.value).splitlines()) == 1
+    return str(path) in str(caught.value)
+
+
+def test_weights_round_trip_exactly_as_plain_named_arrays(model, path):
+    with np.load(path, allow_pickle=False) as archive:
+        assert set(archive.files) == {
+            "first/kernel", "first/bias", "norm/gamma", "norm/beta", "norm/moving_mean",
+            "norm/moving_variance", "second/kernel", "second/bias"}
+        assert_same(dict(archive), named(model))
+    other = build_model()
+    weights.load_weights(other, path)
+    assert_same(named(other), named(model))
+
+
+def test_weights_of_another_architecture_name_the_first_that_differs(path):
+    assert refused(build_model(units=5), path, r"7 differ.*first/bias \(\(3,\) in the file, \(5,\)")
+
+
+@pytest.mark.parametrize("change, words", [
+    (lambda arrays: arrays.update(another=np.zeros(2)), "another .*absent in the model"),
+    (lambda arrays: arrays.pop("second/bias"), "second/bias .*absent in the file"),
+    (lambda arrays: arrays.update({"first/kernel": np.full((2, 3), np.nan)}), "first/kernel"),
+    (lambda arrays: arrays.update({"first/kernel": np.full((2, 3), np.inf)}), "first/kernel"),
+    (lambda arrays: arrays.update({"first/kernel": np.full((2, 3), "text")}), "first/kernel"),
+    (lambda arrays: arrays.update({"first/kernel": np.zeros((2, 3), int)}), "finite floats"),
+])
+def test_arrays_that_are_not_the_model_s_are_refused_by_name(model, tmp_path, change, words):
+    arrays = named(model)
+    change(arrays)
+    np.savez(tmp_path / "w.npz", **arrays)
+    assert refused(model, tmp_path / "w.npz", words)
+
+
+def test_matching_weights_are_taken_and_the_others_left(path):
+    model = build_model(units=5)
+    before = named(model)
+    left = weights.load_matching_weights(model, path)
+    assert "first/kernel" in left and "second/bias" not in left
+    with np.load(path) as archive:
+        for name, array in named(model).items():
+            np.testing.assert_array_equal(array, before[name] if name in left else archive[name])
+
+
+def test_weights_of_which_none_match_are_refused(model, tmp_path):
+    np.savez(tmp_path / "w.npz", another=np.zeros(2))
+    with pytest.raises(WeightsError, match="some weight must have the name and shape.*w.npz"):
+        weights.load_matching_weights(model, tmp_path / "w.npz")
+
+
+class Payload:
+    """Makes a file when it is unpickled."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (str(self.path), "w")
+
+
+@pytest.mark.parametrize("raw", [False, True])
+def test_pickled_weights_are_refused_and_not_run(model, tmp_path, raw):
+    arrays = np.array([Payload(tmp_path / "ran")], dtype=object)
+    if raw:
+        arrays.dump(tmp_path / "w.npz")
+    else:
+        np.savez(tmp_path / "w.npz", **{"first/kernel": arrays})
+    assert refused(model, tmp_path / "w.npz", "cannot be read")
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"not weights", b"PK\x03\x04", b"\x93NUMPY\x01\x00"])
+def test_a_file_that_is_no_weights_is_refused(model, tmp_path, content):
+    (tmp_path / "w.npz").write_bytes(content)
+    assert refused(model, tmp_path / "w.npz", "cannot be read")
+
+
+def test_a_missing_file_a_folder_and_a_single_array_are_refused(model, tmp_path):
+    np.save(tmp_path / "w.npy", np.zeros(3))
+    for path in (tmp_path / "missing.npz", tmp_path, tmp_path / "w.npy"):
+        assert refused(model, path, "cannot be read")
+
+
+def test_a_flipped_byte_anywhere_is_refused_or_harmless(model, path):
+    before, content = named(model), path.read_bytes()
+    for index in range(0, len(content), 3):
+        damaged = bytearray(content)
+        damaged[index] ^= 0xFF
+        path.write_bytes(damaged)
+        try:
+            weights.load_weights(model, path)
+        except WeightsError:
+            continue
+        assert_same(named(model), before)
+
+
+def test_weights_that_cannot_be_written_leave_the_old_ones(model, path, monkeypatch):
+    before = path.read_bytes()
+    monkeypatch.setattr(np, "savez", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        weights.save_weights(model, path)
+    assert path.read_bytes() == before and list(path.parent.iterdir()) == [path]
+
+
+# ------------------------------------------------------------------------- the checkpoints of a run
+
+@pytest.fixture()
+def run(tmp_path):
+    for step in (1, 20, 3):
+        write_checkpoint(tmp_path, {"a": np.full(2, step, "float32")}, tiny_config(), step)
+    return tmp_path
+
+
+def test_the_newest_checkpoint_has_the_weights_of_a_run(run):
+    for name in ("ckpt-00000021-best", "tmp-00000022-7", "ckpt-x"):
+        (run / "checkpoints" / name).mkdir()
+    (run / "checkpoints" / "ckpt-00000023").write_text("a file")
+    assert [path.name for path in weights.list_checkpoints(run / "checkpoints")] == [
+        "ckpt-00000020", "ckpt-00000003", "ckpt-00000001"]
+    assert models.weights_path(run) == run / "checkpoints" / "ckpt-00000020" / "generator.npz"
+    assert weights.read_manifest(run / "checkpoints" / "ckpt-00000003")["step"] == 3
+
+
+@pytest.mark.parametrize("damage", [
+    lambda folder: (folder / "generator.npz").unlink(),
+    lambda folder: (folder / "generator.npz").write_bytes(b"x"),
+    lambda folder: (folder / "manifest.json").unlink(),
+    lambda folder: (folder / "manifest.json").write_text("[]"),
+    lambda folder: (folder / "manifest.json").write_text("{}"),
+    lambda folder: (folder / "manifest.json").write_bytes(b"\xff"),
+    lambda folder: (folder / "manifest.json").write_text(json.dumps(
+        {**json.loads((folder / "manifest.json").read_text()), "step": 99}))])
+def test_a_damaged_checkpoint_is_passed_over_with_a_warning(run, caplog, damage):
+    folder = run / "checkpoints" / "ckpt-00000020"
+    damage(folder)
+    with pytest.raises(WeightsError, match="ckpt-00000020"):
+        weights.read_manifest(folder)
+    assert weights.newest_readable(run / "checkpoints").name == "ckpt-00000003"
+    assert "skipping damaged checkpoint" in caplog.text
+
+
+def test_a_run_without_a_whole_checkpoint_is_refused(tmp_path):
+    with pytest.raises(WeightsError, match="must be a checkpoint .*checkpoints"):
+        models.weights_path(tmp_path)
