@@ -20,16 +20,14 @@ Several: results.json, .csv and compare.png. A visual Turing test asks in a brow
 images is real: turing.json."""
 MODELS, DATA, CALIBRATION, TURING = "Models", "Data", "Calibration", "Visual Turing test"
 FLAGS = (  # name, default, kind, help, group
-    ("workdir", None, "str", "folder of the run to measure, or the name of a model that ships",
-     MODELS),
+    ("workdir", None, "str", "folder of a run to measure, or a shipped model's name", MODELS),
     ("compare", None, "list", "models of one image size to measure in one table on the images of "
      "the first, --compare a b or --compare=a,b; conditional ones are given no target", MODELS),
     ("output", None, "str", "folder for the results (default: results/ in the run's)", MODELS),
     ("dataset", None, "str", "whose test images (default: what the model was trained on)", DATA),
     ("data_dir", None, "str", "TensorFlow Datasets' folder (default: the run's)", DATA),
     ("examples", None, "int", "number of test images (default: all)", DATA),
-    ("calibration_examples", 200, "int", "number of test images for it; 0: no calibration",
-     CALIBRATION),
+    ("calibration_examples", 200, "int", "number of test images for it; 0: none", CALIBRATION),
     ("turing_test", False, "bool", "serve a page that shows real and colorized images side by side "
      "and asks which is real", TURING),
     ("trials", 100, "int", "number of pairs, each of another test image", TURING),
@@ -59,8 +57,10 @@ def main(argv: list[str]) -> None:
     for name, modes in USED_BY.items():
         if values[name].present and mode not in modes:
             raise ConfigError(f"--{name} is for --{' or --'.join(modes)}. {received}")
-    names = [name for text in values.compare or [] for name in text.split(",") if name] + rest
-    found = models.read_models(names if several else [values.workdir], values.dataset)
+    names = [values.workdir]
+    if several:
+        names = [name for name in ",".join(values.compare + rest).split(",") if name]
+    found = models.read_models(names, values.dataset)
     folder = make_output_folder(
         values.output or found[0].results_folder("compare" if several else "results"))
     if mode == "compare":

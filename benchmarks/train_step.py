@@ -1,6 +1,6 @@
 """Speed and memory of the train step: `python benchmarks/train_step.py`.
 
-Prints pictures per second of the paper's 32 px networks, the share of the matrix-product limit of
+Prints images per second of the paper's 32 px networks, the share of the matrix-product limit of
 the same machine in the same run, the time from start to the first finished step, the speed of the
 input pipeline alone, and the peak memory. Medians; compare ratios, not absolute times.
 """
@@ -19,11 +19,11 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 
 from absl import flags
 
-from colorizer import config as config_lib
-from colorizer import cli as flags_lib
+from colorizer import cli
+from colorizer.config import TrainConfig
 
-# Multiply-adds of one picture in one step at width 64: generator and discriminator (real and fake)
-# forward and backward; DESIGN: 1,418 million a step pair.
+# Multiply-adds of one image in one joint step at 64 base channels: generator and discriminator
+# (real and fake), forward and backward.
 MULTIPLY_ADDS = 1418e6
 MATRIX_SIZE = 2048
 PIPELINE_ELEMENTS = 100
@@ -31,15 +31,14 @@ PIPELINE_ELEMENTS = 100
 
 def main(argv):
     values = flags.FlagValues()
-    flags_lib.define_settings(values)
-    flags_lib.define("steps", 10, "int", "timed steps", "Benchmark", values)
-    flags_lib.parse(argv, values, __doc__)
-    config = flags_lib.build_config(values, config_lib.TrainConfig())
+    cli.define_settings(values)
+    cli.define(values, "steps", 10, "int", "timed steps", "Benchmark")
+    cli.parse(argv, values, __doc__)
+    config = cli.build_config(values, TrainConfig())
 
     import tensorflow as tf
 
-    from colorizer.data import load as data
-    from colorizer.training import train_step as steps
+    from colorizer import data, training
 
     dataset = data.load_dataset(
         config.data.dataset, data_dir=config.data.data_dir, image_size=config.data.image_size)
@@ -48,7 +47,7 @@ def main(argv):
     replicas = strategy.num_replicas_in_sync
     share = config.optimizer.batch_size // replicas
     pipeline = dataset.train_batches(share, 0, replicas=replicas)
-    step = steps.TrainStep(config, strategy)
+    step = training.TrainStep(config, strategy)
     batches = iter(strategy.distribute_datasets_from_function(lambda _: pipeline))
 
     def take_step(index):
@@ -93,21 +92,22 @@ def report(config, rate, limit, first, pipeline_rate):
     import keras
     import tensorflow as tf
 
-    size, width = config.data.image_size, config.model.width
+    size, channels = config.data.image_size, config.model.base_channels
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, TensorFlow "
           f"{tf.__version__}, Keras {keras.__version__}, Python {platform.python_version()}")
-    print(f"{'train step':34s}{rate:10.1f} pictures/s (batch {config.optimizer.batch_size}, width "
-          f"{width}, {size} px, {config.optimizer.precision})")
-    if size == 32:
-        reached = rate * MULTIPLY_ADDS * (width / 64) ** 2 / limit
+    schedule = config.optimizer.update_schedule
+    print(f"{'train step':34s}{rate:10.1f} images/s (batch {config.optimizer.batch_size}, base "
+          f"channels {channels}, {size} px, {config.optimizer.precision}, {schedule})")
+    if size == 32 and schedule == "joint":
+        reached = rate * MULTIPLY_ADDS * (channels / 64) ** 2 / limit
         print(f"{'share of the matrix-product limit':34s}{reached:10.0%} of {limit / 1e9:.0f} G "
               "multiply-adds/s")
     print(f"{'start to the first finished step':34s}{first:10.1f} s")
-    print(f"{'input pipeline alone':34s}{pipeline_rate:10.0f} pictures/s, "
+    print(f"{'input pipeline alone':34s}{pipeline_rate:10.0f} images/s, "
           f"{pipeline_rate / rate:.0f}x the step")
     print(f"{'peak memory':34s}{peak:10.2f} GiB")
 
 
 if __name__ == "__main__":
-    flags_lib.run(main)
+    cli.run(main)

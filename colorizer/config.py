@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 import dataclasses
 from dataclasses import dataclass
-import functools
 import json
 import math
 from pathlib import Path
@@ -19,7 +18,6 @@ from colorizer.color import controls
 from colorizer.errors import UserError
 
 CONFIG_FILE = "config.json"
-MAX_ATTENTION_BYTES = 2**30
 MIN_ATTENTION_SIDE = 4
 
 
@@ -32,18 +30,15 @@ def setting(
     above: float | None = None, choices: tuple[str, ...] | None = None,
     aliases: tuple[str, ...] = (), may_change: bool = False, flag: bool = True,
 ) -> Any:
-    """A field with its help, its bounds, other names of its flag, and whether a resume may change
-    it.
-    """
-    metadata = dict(help=help, low=low, high=high, above=above, choices=choices, aliases=aliases,
-                    may_change=may_change, flag=flag)
-    return dataclasses.field(default=default, metadata=metadata)
+    """A field: help, bounds, other names of its flag, whether a resume may change it."""
+    return dataclasses.field(default=default, metadata=dict(
+        help=help, low=low, high=high, above=above, choices=choices, aliases=aliases,
+        may_change=may_change, flag=flag))
 
 
 def target(name: str) -> Any:
     """The field of one control's fixed target."""
-    return setting(None, f"fixed target of training: {controls.select([name])[0].help}",
-                   low=0, high=1)
+    return setting(None, f"fixed target: {controls.select([name])[0].help}", low=0, high=1)
 
 
 @dataclass(frozen=True)
@@ -57,8 +52,8 @@ class DataConfig:
         None, "where TensorFlow Datasets keeps its data (default: ~/tensorflow_datasets)",
         aliases=("dataset_path",), may_change=True)
     image_size: int | None = setting(
-        None, "side of the training images in pixels, a power of two (default: the set's own when "
-        "it is 32, else 256)", low=16, high=1024)
+        None, "side of the images in pixels, a power of two (default: the set's own if that is 32, "
+        "else 256)", low=16, high=1024)
     augment: bool = setting(True, "flip images at random, and crop those of a folder")
 
 
@@ -70,24 +65,20 @@ class ModelConfig:
         None, "channels of the first layer; the others scale with it (default: the paper's 64; "
         "24 for the sample)", low=1, high=1024, aliases=("width",))
     num_downsamples: int | None = setting(
-        None, "how often the generator halves the image (default: down to 2 x 2 pixels)", low=1,
-        high=9, flag=False)
+        None, "how often the generator halves the image", low=1, high=9, flag=False)
     disc_norm: str = setting(
-        "batch", "normalization in the discriminator; spectral: of every convolution's kernel",
-        choices=("batch", "spectral"))
+        "batch", "normalization in the discriminator", choices=("batch", "spectral"))
     init: str = setting(
-        "he", "how kernels are initialized: he (the generator's last layer at zeros, so that "
-        "training begins with gray), normal (N(0, 0.02), batch norm's gain N(1, 0.02)), lecun (the "
-        "paper's released code), uniform (PyTorch's default)",
+        "he", "how kernels are initialized: he (training begins with gray), normal (N(0, 0.02)), "
+        "lecun (the paper's released code), uniform (PyTorch's default)",
         choices=("he", "normal", "lecun", "uniform"))
     predict_lightness: bool = setting(
-        False, "as in the paper's released code: the networks see luma (Rec. 601) in place of CIE "
-        "L*, and the generator predicts L as well as ab")
+        False, "as the paper's released code: see luma in place of CIE L*, and predict L, too")
     attention_resolution: int | None = setting(
-        None, "side in pixels of the generator's feature map that gets self-attention: 4, 8 ... "
-        "(default: none)", low=MIN_ATTENTION_SIDE)
+        None, "side in pixels of the generator's map that gets self-attention (default: none)",
+        low=MIN_ATTENTION_SIDE)
     global_context: bool = setting(
-        False, "let a summary of the whole image modulate the generator's decoder", flag=False)
+        False, "let a summary of the whole image modulate the decoder", flag=False)
 
 
 @dataclass(frozen=True)
@@ -115,10 +106,9 @@ class ControlsConfig:
     """Controls"""
 
     conditional: bool = setting(
-        False, "train one model that takes any target of any control at inference")
+        False, "train one model that takes any target at inference")
     condition_dropout: float = setting(
-        0.25, "share of the training images of a conditional model that get no target, so that it "
-        "also learns natural colors", low=0, high=1)
+        0.25, "share of a conditional model's training images without a target", low=0, high=1)
     hue_mean: str = setting(
         "circular", "how the hue of an image is averaged: circular, weighted by chroma, or linear, "
         "the published term, which breaks at the wrap", choices=("circular", "linear"))
@@ -130,7 +120,7 @@ class ControlsConfig:
     desired_colorfulness: float | None = target("colorfulness")
     desired_warmth: float | None = target("warmth")
     control_weight: float = setting(
-        1.0, "weight of |statistic - target| of each control in the generator's loss", low=0)
+        1.0, "weight of each control's |statistic - target| in the generator's loss", low=0)
 
     def supported(self) -> tuple[controls.Control, ...]:
         """The controls that a user may set at inference: all of a conditional model, else none."""
@@ -149,13 +139,13 @@ class OptimizerConfig:
     batch_size: int | None = setting(
         None, "images a step, over all devices (default: 128 up to 64 px, else 16)", low=1)
     epochs: float | None = setting(
-        None, "passes over the training images (default: 200 up to 64 px, else 10; 30 for the "
-        "sample)", above=0, may_change=True)
+        None, "passes over the images (default: 200 up to 64 px, else 10; 30 for the sample)",
+        above=0, may_change=True)
     max_steps: int | None = setting(
         None, "stop after this many steps, whatever `epochs`", low=1, may_change=True)
     lr: float | None = setting(
-        None, "learning rate of Adam for both networks (default: the paper's 2e-4; 1e-3 for the "
-        "sample)", above=0, aliases=("gen_lr",), may_change=True)
+        None, "learning rate of Adam (default: the paper's 2e-4; 1e-3 for the sample)", above=0,
+        aliases=("gen_lr",), may_change=True)
     disc_lr: float | None = setting(
         None, "learning rate of the discriminator (default: `lr`)", above=0, may_change=True)
     min_lr: float = setting(
@@ -170,12 +160,11 @@ class OptimizerConfig:
     beta1: float = setting(
         0.5, "Adam's decay of the first moment (\"reduced momentum\")", low=0, high=0.9999)
     lr_decay_steps: int | None = setting(
-        None, "steps in which the learning rates fall smoothly to a tenth (default: they fall to a "
-        "tenth whenever the training L1 has stopped falling, as in the paper)", low=1,
-        may_change=True)
+        None, "steps in which the learning rates fall smoothly to a tenth (default: to a tenth at "
+        "each plateau of the training L1, as in the paper)", low=1, may_change=True)
     ema_decay: float | None = setting(
-        None, "average the generator's weights over steps with this factor and colorize with the "
-        "average (default: 0, off, as in the paper; 0.99 for the sample)", low=0, high=0.99999)
+        None, "decay of an average of the generator's weights, which then colorizes (default: 0, "
+        "none, as in the paper; 0.99 for the sample)", low=0, high=0.99999)
     precision: str = setting(
         "float32", "arithmetic: mixed_float16 for GPUs with tensor cores, such as a T4; "
         "mixed_bfloat16 for newer GPUs and CPUs with bfloat16 matrix units",
@@ -187,13 +176,12 @@ class RunConfig:
     """Run"""
 
     workdir: str | None = setting(
-        None, "folder of the run: config.json, checkpoints, TensorBoard logs, samples (default: "
-        "runs/<dataset>)", aliases=("checkpoints_path",), may_change=True)
+        None, "folder of the run (default: runs/<dataset>)", aliases=("checkpoints_path",),
+        may_change=True)
     seed: int = setting(0, "fixes weights, order of the images, flips and dropout",
                         low=0, high=2**31 - 1)
     init_from: str | None = setting(
-        None, "a run or a model that ships, whose generator this run begins with: every layer "
-        "whose name and shape match; its architecture is the default")
+        None, "a run or a model that ships, whose generator and architecture this run begins with")
     deterministic: bool = setting(
         False, "bit-identical results on GPUs too, which is slower", may_change=True)
     checkpoint_steps: int | None = setting(
@@ -208,9 +196,7 @@ class RunConfig:
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """All settings of one training run.
-
-    Settings whose default depends on the data set are None until `resolve`.
+    """All settings of one training run; None is a default that depends on the data set.
 
     Raises:
         ConfigError: a setting breaks its rule, or two contradict each other.
@@ -232,7 +218,7 @@ class TrainConfig:
             part = getattr(self, section.name)
             types = field_types(type(part))
             for field in dataclasses.fields(part):
-                check(field.name, getattr(part, field.name), types[field.name], field.metadata)
+                check(field, getattr(part, field.name), types[field.name])
         if self.objective.adversarial_weight == 0 and self.objective.l1_weight == 0:
             raise ConfigError(
                 "one of `adversarial_weight` and `l1_weight` must be above 0. Received: both 0")
@@ -240,46 +226,40 @@ class TrainConfig:
         self._check_controls()
 
     def _check_size(self) -> None:
-        size = self.data.image_size
-        if size is None:
+        if (size := self.data.image_size) is None:
             return
         if size & (size - 1):
             raise ConfigError(f"`image_size` must be a power of two. Received: image_size={size}")
         downsamples = self.model.num_downsamples or size.bit_length() - 2
         if 2 ** downsamples > size:
-            raise ConfigError("`image_size` must be at least 2 to the power of `num_downsamples`. "
+            raise ConfigError("`image_size` must be at least 2 ** `num_downsamples`. "
                               f"Received: image_size={size}, num_downsamples={downsamples}")
-        side = self.model.attention_resolution
-        if side is None:
+        if (side := self.model.attention_resolution) is None:
             return
         smallest = max(MIN_ATTENTION_SIDE, 2 * size // 2 ** downsamples)
         sides = [2**power for power in range(smallest.bit_length() - 1, size.bit_length())]
         if side not in sides:
             raise ConfigError(
-                "`attention_resolution` must be the side of a feature map, here one of "
-                f"{', '.join(map(str, sides))}. Received: attention_resolution={side}, "
-                f"image_size={size}")
+                f"`attention_resolution` must be the side of a map, {', '.join(map(str, sides))}. "
+                f"Received: attention_resolution={side}")
         needed = 4 * (self.optimizer.batch_size or 1) * side**2 * (side // 2)**2
-        if needed > MAX_ATTENTION_BYTES:
+        if needed > 2**30:
             raise ConfigError(
-                "the attention matrices of a batch, 4 bytes * batch_size * side^2 * (side / 2)^2, "
-                f"must fit into {MAX_ATTENTION_BYTES / 2**30:g} GiB. Received: "
-                f"{needed / 2**30:.3g} GiB of attention_resolution={side}, "
+                "the attention matrices, 4 bytes * batch_size * side^2 * (side / 2)^2, must fit "
+                f"into 1 GiB. Received: {needed / 2**30:.3g} GiB of attention_resolution={side}, "
                 f"batch_size={self.optimizer.batch_size}")
 
     def _check_controls(self) -> None:
         desired = self.controls.desired()
-        received = ", ".join(f"desired_{name}={value:g}" for name, value in desired.items())
+        received = ", ".join(f"desired_{name}={desired[name]:g}" for name in desired)
         if self.controls.conditional and desired:
-            raise ConfigError(
-                "a conditional model takes its targets at inference, a fixed target belongs to "
-                f"training: give one of the two. Received: conditional=True, {received}")
+            raise ConfigError("a conditional model takes its targets at inference, not fixed ones. "
+                              f"Received: conditional=True, {received}")
         if self.controls.conditional and self.controls.hue_mean == "linear":
-            raise ConfigError("`hue_mean` must be circular for a conditional model, whose targets "
-                              "are. Received: conditional=True, hue_mean=linear")
+            raise ConfigError("the hue of a conditional model's targets is circular. "
+                              "Received: conditional=True, hue_mean=linear")
         if desired and self.controls.control_weight == 0:
-            raise ConfigError("a fixed target needs a `control_weight` above 0. "
-                              f"Received: {received}, control_weight=0")
+            raise ConfigError(f"a target needs a weight. Received: {received}, control_weight=0")
 
     def settings(self) -> Iterator[tuple[str, Any, Mapping[str, Any]]]:
         """Yields (name, value, metadata) of every setting."""
@@ -289,13 +269,7 @@ class TrainConfig:
                 yield field.name, getattr(part, field.name), field.metadata
 
     def resolve(self, image_size: int) -> "TrainConfig":
-        """Fills the settings that were left to depend on the data set.
-
-        Args:
-            image_size: side in pixels that the loaded data set has.
-
-        Returns:
-            The configuration with no such setting left at None.
+        """Fills the settings that depend on the data set, whose images have this side in pixels.
         """
         sample = self.data.dataset == "sample"
         small = image_size <= 64
@@ -328,11 +302,7 @@ class TrainConfig:
 
     @classmethod
     def from_json(cls, text: str) -> "TrainConfig":
-        """The inverse of `to_json`; settings the file lacks keep their defaults.
-
-        Raises:
-            ConfigError: not JSON, not an object of objects, or a setting that breaks its rule.
-        """
+        """The inverse of `to_json`; settings that the text lacks keep their defaults."""
         try:
             values = {name: value for section in json.loads(text).values()
                       for name, value in section.items()}
@@ -342,46 +312,37 @@ class TrainConfig:
 
 
 def read_config(workdir: Path) -> TrainConfig:
-    """The configuration of a run.
-
-    Raises:
-        ConfigError: there is no `config.json`, or it cannot be read.
-    """
+    """The configuration of a run; a ConfigError where there is none, or none that can be read."""
     try:
         return TrainConfig.from_json((workdir / CONFIG_FILE).read_text(encoding="utf-8"))
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{CONFIG_FILE} must be text in UTF-8. Received: {error}")
-    except OSError as error:
-        raise ConfigError(
-            f"`workdir` must be the folder of a run, with a {CONFIG_FILE} ({error.strerror}). "
-            f"Received: workdir={workdir}")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"`workdir` must be the folder of a run, with a {CONFIG_FILE} "
+                          f"({error}). Received: workdir={workdir}")
 
 
-@functools.lru_cache(maxsize=None)
 def field_types(section: type) -> dict[str, tuple[type, ...]]:
     """The types that each setting of a section takes, such as (int, NoneType)."""
     return {name: get_args(hint) or (hint,) for name, hint in get_type_hints(section).items()}
 
 
-def check(name: str, value: Any, types: tuple[type, ...], rule: Mapping[str, Any]) -> None:
-    """Refuses a value of another type, or one that breaks the rule of its field.
-
-    Raises:
-        ConfigError: it is refused.
-    """
-    received = f"Received: {name}={value!r}"
+def check(field: dataclasses.Field, value: Any, types: tuple[type, ...]) -> None:
+    """Refuses a value of another type, or one that breaks the rule of its field."""
+    rule = field.metadata
     accepted = types + (int,) if float in types else types
     if not isinstance(value, accepted) or (isinstance(value, bool) and bool not in types):
-        raise ConfigError(f"`{name}` must be of type {types[0].__name__}. {received}")
-    if value is None:
+        broken = f"of type {types[0].__name__}"
+    elif value is None:
         return
-    if rule["choices"] and value not in rule["choices"]:
-        raise ConfigError(f"`{name}` must be one of {', '.join(rule['choices'])}. {received}")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ConfigError(f"`{name}` must be a finite number. {received}")
-    if rule["above"] is not None and value <= rule["above"]:
-        raise ConfigError(f"`{name}` must be above {rule['above']:g}. {received}")
-    if rule["low"] is not None and value < rule["low"]:
-        raise ConfigError(f"`{name}` must be at least {rule['low']:g}. {received}")
-    if rule["high"] is not None and value > rule["high"]:
-        raise ConfigError(f"`{name}` must be at most {rule['high']:g}. {received}")
+    elif rule["choices"] and value not in rule["choices"]:
+        broken = f"one of {', '.join(rule['choices'])}"
+    elif isinstance(value, float) and not math.isfinite(value):
+        broken = "a finite number"
+    elif rule["above"] is not None and value <= rule["above"]:
+        broken = f"above {rule['above']:g}"
+    elif rule["low"] is not None and value < rule["low"]:
+        broken = f"at least {rule['low']:g}"
+    elif rule["high"] is not None and value > rule["high"]:
+        broken = f"at most {rule['high']:g}"
+    else:
+        return
+    raise ConfigError(f"`{field.name}` must be {broken}. Received: {field.name}={value!r}")

@@ -41,7 +41,8 @@ def refused(**changes):
     ("beta1", 1.0, 0.9999), ("lr_decay_steps", 0, 1), ("ema_decay", 1.0, 0.99999),
     ("seed", 2**31, 2**31 - 1), ("checkpoint_steps", 0, 1), ("eval_examples", 0, 1),
     ("disc_norm", "layer", "spectral"), ("init", "zeros", "he"), ("attention_resolution", 2, 4),
-    ("min_lr", -1e-6, 0.0), ("update_schedule", "g_d", "d_g_g"), ("precision", "float16", "float32"),
+    ("min_lr", -1e-6, 0.0), ("update_schedule", "g_d", "d_g_g"),
+    ("precision", "float16", "float32"),
     ("desired_saturation", 1.1, 1.0), ("desired_hue", -0.1, 0.0), ("condition_dropout", 1.5, 1.0),
     ("control_weight", -1.0, 0.0),
 ])
@@ -74,7 +75,7 @@ def test_an_image_can_be_halved_down_to_one_pixel():
 def test_attention_needs_a_map_of_its_size(settings, sides):
     assert sides in refused(**settings)
     size = settings.pop("image_size")
-    with pytest.raises(ConfigError, match="feature map"):  # the same once the size is known
+    with pytest.raises(ConfigError, match="side of a map"):  # the same once the size is known
         TrainConfig().replace(**settings).resolve(size)
 
 

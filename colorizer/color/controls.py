@@ -29,8 +29,8 @@ class Control:
     Attributes:
         name: of its flags, of the `Colorizer`'s argument and of its function in `statistics.py`.
         help: what the targets 0 and 1 mean.
-        edit: what amount 1 does to a real image. The statistic rises with the amount (nearly
-            always: what exceeds the gamut is folded back), or rotates for a circular control.
+        edit: what amount 1 does to a real image. The statistic rises with the amount, or rotates
+            if it is circular.
         per_pixel: the statistic is a mean over pixels, so its achievable range is known at each L*.
         circular: targets 0 and 1 are the same, distances are at most 0.5.
     """
@@ -51,8 +51,8 @@ def _towards(degrees: float) -> Edit:
 ROTATE: Edit = (1.0, 0.0, 0.0, 0.0)
 VIVID: Edit = (0.0, 0.0, 0.0, 1.0)
 
-# Lab hue angles near those of the sRGB primaries (40, 136, 306 degrees) and of b* (90); for green
-# the angle that reaches furthest at both ends on CIFAR-10.
+# Lab hue angles near those of the sRGB primaries (40, 136, 306 degrees) and of b* (90). For green,
+# 150 degrees moves CIFAR-10 further than 136.
 CONTROLS: tuple[Control, ...] = (
     Control("saturation", "mean HSV saturation: 0 gray, 1 as vivid as the lightness allows", VIVID),
     Control("hue", "mean hue, weighted by chroma: 0 and 1 red, 0.33 green, 0.67 blue", ROTATE,
@@ -128,7 +128,7 @@ def check_targets(
     Args:
         targets: control -> target; None for no target.
         supported: the controls of a conditional model; none if it is not conditional.
-        fixed: the targets it was trained for without being given them.
+        fixed: control -> target that the model was trained for.
 
     Raises:
         ControlError: an unknown control, a target out of range, or one the model does not support.

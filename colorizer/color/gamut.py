@@ -26,20 +26,16 @@ def to_gamut(lab):
 
     Returns:
         float [..., 3] with the same L*, and chroma at most the gamut's.
+
+    Example:
+        >>> to_gamut(np.float32([50.0, 80.0, 80.0])).numpy().round()
+        array([50., 62., 62.], dtype=float32)
     """
-    scale = gamut_scale(lab)
-    return ops.concatenate([lab[..., :1], lab[..., 1:] * scale[..., None]], axis=-1)
+    return ops.concatenate([lab[..., :1], lab[..., 1:] * _scale(lab)[..., None]], axis=-1)
 
 
-def gamut_scale(lab):
-    """The largest factor in [0, 1] on (a*, b*) that keeps a color inside the sRGB gamut.
-
-    Args:
-        lab: float [..., 3]: L* in [0, 100], a*, b*.
-
-    Returns:
-        float [...] in [0, 1]: 1 where the color is inside already.
-    """
+def _scale(lab):
+    """The largest factor on (a*, b*) with which each color is inside: float [...] in [0, 1]."""
     l_star, a, b = (ops.stop_gradient(lab[..., i]) for i in range(3))
     low, high = ops.zeros_like(l_star), ops.ones_like(l_star)
     for _ in range(GAMUT_BISECTIONS):
@@ -58,28 +54,20 @@ def gamut_scale(lab):
 
 
 def scaled_to_rgb(l_scaled, ab_scaled):
-    """The model's tensors to the RGB that a user sees.
+    """The model's tensors to RGB; colors outside the gamut are mapped into it by `to_gamut`.
 
     Args:
         l_scaled: float [..., 1] in [-1, 1].
         ab_scaled: float [..., 2], nominally in [-1, 1].
 
     Returns:
-        float [..., 3] in [0, 1]; colors outside the gamut are mapped into it at their L* and hue.
+        float [..., 3] in [0, 1].
     """
     return lab_to_rgb(to_gamut(scaled_to_lab(l_scaled, ab_scaled)))
 
 
 def scaled_to_rgb8(l_scaled, ab_scaled):
-    """The model's tensors to the 8-bit image that users get.
-
-    Args:
-        l_scaled: float [..., 1] in [-1, 1].
-        ab_scaled: float [..., 2] in [-1, 1].
-
-    Returns:
-        uint8 [..., 3], sRGB; colors outside the gamut are mapped into it at their L* and hue.
-    """
+    """`scaled_to_rgb`, rounded to the 8-bit image that users get: uint8 [..., 3] in [0, 255]."""
     return ops.cast(ops.round(scaled_to_rgb(l_scaled, ab_scaled) * 255.0), "uint8")
 
 

@@ -66,8 +66,12 @@ def rgb_to_lab(rgb):
         float [..., 3]: L* in [0, 100], a* and b* about [-108, 98].
 
     Source: IEC 61966-2-1, section 5.2; CIE 15:2004, section 8.2.1.1.
+
+    Example:
+        >>> rgb_to_lab(np.float32([1.0, 0.0, 0.0])).numpy().round()
+        array([53., 80., 67.], dtype=float32)
     """
-    xyz = ops.matmul(srgb_to_linear(rgb), _constant((RGB_TO_XYZ.T / WHITE_D65), rgb))
+    xyz = ops.matmul(srgb_to_linear(rgb), _constant(RGB_TO_XYZ.T / WHITE_D65, rgb))
     root = ops.maximum(xyz, LAB_EPSILON) ** (1.0 / 3.0)
     f = ops.where(xyz > LAB_EPSILON, root, LAB_SLOPE * xyz + LAB_OFFSET)
     fx, fy, fz = f[..., 0], f[..., 1], f[..., 2]
@@ -122,8 +126,8 @@ def rgb_to_l_scaled(rgb):
 def rgb_to_luma_scaled(rgb):
     """sRGB float [..., 3] in [0, 1] to 2 Y' - 1, float [..., 1] in [-1, 1].
 
-    Y' is the luma of ITU-R BT.601 (of the coded values, not of light), which the paper's released
-    code feeds as the gray image, there in 0 ... 255.
+    Y' is the luma of ITU-R BT.601, of the coded values and not of light. The paper's released code
+    feeds it as the gray image, there in [0, 255].
     """
     red, green, blue = LUMA_WEIGHTS
     luma = red * rgb[..., :1] + green * rgb[..., 1:2] + blue * rgb[..., 2:]

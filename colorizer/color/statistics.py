@@ -17,7 +17,6 @@ import sys
 
 from keras import ops
 import numpy as np
-
 from skimage import color as skcolor
 
 from colorizer.color import controls
@@ -156,14 +155,13 @@ def _angle_to_hue(cosine, sine):
 
 
 def _l_bin(l_star, namespace):
-    """The row of a lightness in the table; black and white, which have no colors, have their own.
-    """
+    """The table's row of a lightness. Black and white, which have no colors, have their own."""
     row = namespace.round(namespace.clip(l_star * L_BINS, 0, 100 * L_BINS)) + 1
     row = namespace.where(l_star < L_MARGIN, 0, row)
     return namespace.where(l_star > 100.0 - L_MARGIN, 100 * L_BINS + 2, row)
 
 
-_PIXEL_VALUES = {  # the statistic of single pixels, in NumPy: rgb, lab -> value
+_PIXEL_VALUES = {  # the statistics of single pixels, in NumPy
     "saturation": lambda rgb, lab: np.ptp(rgb, axis=-1) / np.maximum(rgb.max(axis=-1), EPSILON),
     "red": lambda rgb, lab: rgb[..., 0],
     "green": lambda rgb, lab: rgb[..., 1],
@@ -188,8 +186,7 @@ def _range_table(name: str) -> tuple[np.ndarray, np.ndarray]:
 def _extreme_colors():
     """The colors at which a statistic is extreme: the faces of the RGB cube, and the grays.
 
-    Returns:
-        (rows of the table int [n], rgb float32 [n, 3], lab float32 [n, 3]).
+    Returns their rows in the table, int [n], and them as RGB and as Lab, float32 [n, 3] each.
     """
     levels = np.linspace(0.0, 1.0, 257, dtype="float32")
     faces = [np.roll(np.stack(np.meshgrid(levels, levels, [value], indexing="ij"), -1)
@@ -197,5 +194,5 @@ def _extreme_colors():
              for channel in range(3) for value in (0.0, 1.0)]
     grays = np.repeat(np.linspace(0.0, 1.0, 1001, dtype="float32")[:, None], 3, axis=1)
     rgb = np.concatenate([*faces, grays]).astype("float32")
-    lab = skcolor.rgb2lab(rgb).astype("float32")
+    lab = skcolor.rgb2lab(rgb).astype("float32")  # NumPy: a network may be being traced
     return _l_bin(lab[:, 0], np).astype(int), rgb, lab

@@ -1,12 +1,13 @@
 """Edits that move the colors of images to a target, at their own lightness.
 
-`apply_edit` makes the images that a conditional model learns from. It also corrects what the model
-misses at inference (`inference/postprocess.py`).
+`apply_edit` makes the images that a conditional model learns from. At inference it corrects what
+the model leaves of the way to a target (`inference/postprocess.py`).
 """
 
 from __future__ import annotations
 
 import math
+
 from keras import ops
 import numpy as np
 
@@ -28,23 +29,26 @@ EPSILON = 1e-6
 def apply_edit(lab, edit):
     """Rotates, shifts and vivifies the colors of images at their own lightness.
 
-    Vividness works on the relative saturation r of a pixel, 1 - min / Y in linear RGB, along the
-    line through the gray of its luminance Y: r becomes r * (1 + v) for v < 0, gray at -1, and
-    g r / (1 + (g - 1) r) with g = 2 ** (8 v) for v > 0, close to 1 (HSV saturation 1) at 1, and
-    with a bounded slope at 0, so that noise in grays stays small. What then exceeds the display's
-    range is handed to the other channels at constant Y, so that L* stays. Flat grays stay flat:
-    pixels next to gray take the image's dominant tint, not the hue of their noise.
+    Vividness v changes the relative saturation r of a pixel, which is 1 - min / Y in linear RGB.
+    Y is the pixel's luminance and stays. Below 0, r becomes r * (1 + v): gray at -1. Above 0, it
+    becomes g r / (1 + (g - 1) r) with g = 2 ** (8 v): close to 1 at 1, and with a bounded slope at
+    r = 0, so that noise in grays stays small. What a channel then has above 1 is handed to the
+    others at the same Y. Pixels next to gray take the image's dominant tint, not the hue of their
+    noise, so that flat grays stay flat.
 
     Args:
         lab: float [batch, h, w, 3], inside the gamut.
-        edit: float [batch, 4]: half-turns of the hue angle, shift of a* and b*, vividness, which
-            is clipped to [-1, 1].
+        edit: float [batch, 4]: rotation of ab in half-turns, shift of a* and of b* in Lab units,
+            vividness, which is clipped to [-1, 1].
 
     Returns:
-        float [batch, h, w, 3], RGB in [0, 1] of the same L*, and exactly the input's colors for
-        an edit of zeros.
+        RGB float [batch, h, w, 3] in [0, 1] of the same L*; the input's colors for zeros.
+
+    Example:
+        >>> gray = apply_edit(rgb_to_lab(rgb), np.float32([[0, 0, 0, -1]]))  # rgb [1, h, w, 3]
     """
-    rotation, shift_a, shift_b, vivid = _split(edit)
+    rotation, shift_a, shift_b, vivid = (ops.reshape(edit[:, i], (-1, 1, 1, 1)) for i in range(4))
+    vivid = ops.clip(vivid, -1.0, 1.0)
     linear = lab_to_linear(_rotate_and_shift(lab, rotation, shift_a, shift_b))
     luminance = ops.sum(linear * LUMINANCE, axis=-1, keepdims=True)
     tint = ops.mean(linear - luminance, axis=(1, 2), keepdims=True)
@@ -54,17 +58,11 @@ def apply_edit(lab, edit):
 
     relative = -ops.min(offset, axis=-1, keepdims=True) / ops.maximum(luminance, EPSILON)
     relative = ops.maximum(relative, EPSILON)
-    wanted = ops.minimum(relative, 1.0)
+    before = ops.minimum(relative, 1.0)
     gain = 2.0 ** (VIVID_OCTAVES * ops.maximum(vivid, 0.0))
-    wanted = ops.where(vivid < 0.0, wanted * (1.0 + vivid),
-                       gain * wanted / (1.0 + (gain - 1.0) * wanted))
-    return linear_to_srgb(_fold_excess(luminance + offset * wanted / relative))
-
-
-def _split(edit):
-    """Half-turns, shift of a*, shift of b*, vividness in [-1, 1]: float [batch, 1, 1, 1] each."""
-    rotation, shift_a, shift_b, vivid = (ops.reshape(edit[:, i], (-1, 1, 1, 1)) for i in range(4))
-    return rotation, shift_a, shift_b, ops.clip(vivid, -1.0, 1.0)
+    after = ops.where(vivid < 0.0, before * (1.0 + vivid),
+                      gain * before / (1.0 + (gain - 1.0) * before))
+    return linear_to_srgb(_fold_excess(luminance + offset * after / relative))
 
 
 def _rotate_and_shift(lab, rotation, shift_a, shift_b):
@@ -75,10 +73,10 @@ def _rotate_and_shift(lab, rotation, shift_a, shift_b):
 
 
 def _fold_excess(linear):
-    """Hands what a channel has above 1 to the others, at constant luminance.
+    """Hands what a channel has above 1 to the others, at the same luminance.
 
-    The middle channel takes most, so that the lowest stays low; the nearer the two, the more equal
-    their shares, so that a color next to pure red does not fall to orange or magenta by its noise.
+    The middle channel takes most, so that the lowest stays low. The nearer the two, the more equal
+    their shares, so that noise does not turn a color next to pure red to orange or magenta.
     """
     for _ in range(2):  # at most two channels can exceed
         excess = ops.sum(ops.maximum(linear - 1.0, 0.0) * LUMINANCE, axis=-1, keepdims=True)
@@ -93,9 +91,8 @@ def _fold_excess(linear):
 def retarget(lab, control: controls.Control, target):
     """Moves images to a target at their own lightness, as near as the control's edit gets.
 
-    Of 2,048 CIFAR-10 test images, saturations of 0.25, 0.5 and 0.75 are met within 0.005 by 99, 97
-    and 88 %. For a target of 1 the mean is 0.87 (any ab: 0.97), as near-grays must not turn to
-    noise.
+    Nearly every photograph meets a saturation of 0.5 within 0.005. At a target of 1 the mean is
+    0.87 on CIFAR-10, where any ab could give 0.97: near-grays must not turn to noise.
 
     Args:
         lab: float [batch, h, w, 3], inside the gamut.
@@ -104,6 +101,9 @@ def retarget(lab, control: controls.Control, target):
 
     Returns:
         RGB float [batch, h, w, 3] in [0, 1].
+
+    Example:
+        >>> half = retarget(lab, select(["saturation"])[0], np.full(len(lab), 0.5, "float32"))
     """
     direction = np.asarray(control.edit, "float32")
 
@@ -132,11 +132,11 @@ def _bisect(error, start):
 
 
 def _search_circle(error, start):
-    """The best rotation: the best of some around the circle, then corrected by its remaining error.
+    """The best of some rotations around the circle, then corrected by its remaining error.
 
     Lab angles and HSV hue do not change in step, so that one correction is not enough.
     """
-    # At i < HUE_STARTS the rotation to try; afterwards the gain on the remaining error.
+    # Below HUE_STARTS the rotations to try; afterwards the gains on the remaining error.
     plan = np.concatenate([np.arange(HUE_STARTS) * 2.0 / HUE_STARTS,
                            np.tile([2.0, 1.0, 0.5, 0.25], HUE_CORRECTIONS // 4)])
     plan = ops.convert_to_tensor(plan.astype("float32"))

@@ -141,9 +141,9 @@ class Calibration:
         canvas.draw()
         return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
-    def write(self, folder: Path, stem: str = "calibration") -> list[Path]:
-        """Writes JSON (NaN as null), CSV and the figure as PNG; returns the paths."""
-        paths = [folder / f"{stem}.{suffix}" for suffix in ("json", "csv", "png")]
+    def write(self, folder: Path) -> list[Path]:
+        """Writes calibration.json (NaN as null), .csv and .png, the figure; returns the paths."""
+        paths = [folder / f"calibration.{suffix}" for suffix in ("json", "csv", "png")]
         rows = [asdict(row) for row in self.rows]
         values = {"examples": self.examples, "means": self.scalars(), "rows": [
             {name: None if value != value else value for name, value in row.items()}
@@ -252,7 +252,7 @@ def _retarget(control: Control, rgb8: np.ndarray, target: float) -> np.ndarray:
 @functools.lru_cache(maxsize=None)
 def _compiled_retarget(control: Control) -> Callable:
     # XLA fuses the many small steps: 3 to 6 times faster than a plain graph on a CPU.
-    @functools.partial(tf.function, jit_compile=True)
+    @functools.partial(tf.function, autograph=False, jit_compile=True)
     def retarget(rgb8, target):
         lab = color.rgb_to_lab(ops.cast(rgb8, "float32") / 255.0)
         return ops.cast(ops.round(255.0 * color.retarget(lab, control, target)), "uint8")

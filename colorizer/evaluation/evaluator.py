@@ -61,9 +61,9 @@ class Evaluation:
         lines.append(f"{self.examples} {split} image{'s' if self.examples > 1 else ''}.")
         return "\n".join(line.rstrip() for line in lines)
 
-    def write(self, folder: Path, stem: str = "results") -> list[Path]:
-        """Writes the table as JSON and CSV; returns the paths."""
-        json_path, csv_path = folder / f"{stem}.json", folder / f"{stem}.csv"
+    def write(self, folder: Path) -> list[Path]:
+        """Writes the table as results.json and results.csv; returns the paths."""
+        json_path, csv_path = folder / "results.json", folder / "results.csv"
         values = {"examples": self.examples, "rows": self.rows}
         write_atomic(json_path, json.dumps(values, indent=2) + "\n")
         table = io.StringIO()

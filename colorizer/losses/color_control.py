@@ -13,7 +13,9 @@ from colorizer.color.controls import Control
 def control_losses(
     controls: Sequence[Control], rgb, l_star, values, desired, hue_mean: str = "circular"
 ) -> Mapping[str, Any]:
-    """How far images are from their targets, or from what their lightness allows of them.
+    """How far images are from their targets.
+
+    A target that no color of the image's lightness can give counts as the nearest that one can.
 
     Args:
         controls: those that have targets.
@@ -24,12 +26,11 @@ def control_losses(
         hue_mean: "circular", or "linear" for the published term, mean and distance.
 
     Returns:
-        Control -> float [batch], |statistic - target| (circular where the control is), 0 without
-        a target. A target beyond the achievable range, where that is known, counts as the nearest
-        within.
+        Control -> float [batch], |statistic - target|, around the circle for a circular control; 0
+        without a target.
 
-    Source: the term weight * |mean - target| of the published work on controlled parameters; the
-    achievable range and the circular hue are ours.
+    Source: the term |mean - target| of the published work on controlled parameters. The achievable
+    range and the circular hue are ours.
     """
     losses = {}
     for index, control in enumerate(controls):

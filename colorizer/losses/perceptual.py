@@ -49,10 +49,10 @@ class PerceptualLoss:
     Raises:
         PerceptualError: no such network, or no weights.
 
-    The distance is that of Zhang et al., The Unreasonable Effectiveness of Deep Features as a
-    Perceptual Metric, CVPR 2018, equation 1 with all w = 1: it does not depend on the features'
-    scale, so that one weight suits any network. Johnson et al., ECCV 2016, equation 2, who
-    introduced the loss, leave the features as they are.
+    Source: Zhang et al., The Unreasonable Effectiveness of Deep Features as a Perceptual Metric,
+    CVPR 2018, equation 1 with all w = 1. It does not depend on the features' scale, so that one
+    weight suits any network. Johnson et al., ECCV 2016, equation 2, who introduced the loss, leave
+    the features as they are.
 
     Example:
         >>> loss = PerceptualLoss("cifar10")
@@ -76,9 +76,9 @@ class PerceptualLoss:
             rgb_real: the same shape.
 
         Returns:
-            float [batch]: over the layers, the sum of the squared distances between the feature
-            vectors, each divided by its length; the mean over the positions. 0 for equal images,
-            and for features that are never negative at most 2 a layer.
+            float [batch]: the squared distance of the feature vectors, each divided by its length,
+            as mean over the positions and sum over the layers. 0 for equal images, at most 2 a
+            layer for features that are never negative.
         """
         distance = 0.0
         for fake, real in zip(self._features(rgb_fake), self._features(rgb_real)):

@@ -44,11 +44,7 @@ def build_classifier() -> keras.Model:
 
 
 def load_classifier() -> keras.Model:
-    """The classifier with its trained weights.
-
-    Raises:
-        WeightsError: the package's own file is damaged.
-    """
+    """The classifier with its trained weights. Raises WeightsError if their file is damaged."""
     model = build_classifier()
     load_weights(model, WEIGHTS)
     return model

@@ -1,8 +1,4 @@
-"""Targets as the networks see them: the control vector, its embedding, and FiLM.
-
-Targets of a batch are `values` and `desired`, float [batch, controls] each, in the order of the
-controls; `desired` is 1 where there is a target, else 0.
-"""
+"""Targets as the networks see them: the control vector, its embedding, and FiLM."""
 
 from __future__ import annotations
 
@@ -19,7 +15,7 @@ EMBEDDING_CHANNELS = 64
 
 
 class Targets(NamedTuple):
-    """The targets of each image: float [batch, controls] each.
+    """The targets of each image, in the order of the controls: float [batch, controls] each.
 
     Attributes:
         values: the targets in [0, 1].
@@ -31,24 +27,23 @@ class Targets(NamedTuple):
 
 
 def fixed_targets(
-    controls: Sequence[Control], wanted: Mapping[str, float | None], batch: int
+    controls: Sequence[Control], desired: Mapping[str, float | None], batch: int
 ) -> Targets:
     """The same targets for every image.
 
     Args:
         controls: those of the control vector.
-        wanted: control -> target in [0, 1]; absent or None for no target.
+        desired: control -> target in [0, 1]; absent or None for no target.
         batch: number of images.
 
     Example:
         >>> fixed_targets(CONTROLS, {"saturation": 0.5}, batch=8).desired.shape
         TensorShape([8, 7])
     """
-    values = [wanted.get(control.name) for control in controls]
-    row = np.array([0.0 if value is None else value for value in values], "float32")
-    desired = np.array([value is not None for value in values], "float32")
-    return Targets(*(ops.tile(ops.convert_to_tensor(part[None]), (batch, 1))
-                     for part in (row, desired)))
+    targets = [desired.get(control.name) for control in controls]
+    rows = ([0.0 if target is None else target for target in targets],
+            [target is not None for target in targets])
+    return Targets(*(ops.tile(np.array([row], "float32"), (batch, 1)) for row in rows))
 
 
 def condition_size(controls: Sequence[Control]) -> int:
@@ -57,10 +52,10 @@ def condition_size(controls: Sequence[Control]) -> int:
 
 
 def encode_targets(controls: Sequence[Control], targets: Targets):
-    """The control vector: of each control 2 v - 1 where there is a target v, else 0; and 1 or 0.
+    """The control vector: float [batch, condition_size(controls)] in [-1, 1].
 
-    Returns:
-        float [batch, condition_size(controls)]; a circular value is given as its cosine and sine.
+    Each control has 2 v - 1 for a target v, or its cosine and sine if it is circular, and then 1;
+    zeros if it has no target.
     """
     parts = []
     for index, control in enumerate(controls):

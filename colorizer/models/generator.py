@@ -123,14 +123,12 @@ def generator_from_config(
 
 
 def _add_context(factory: LayerFactory, deepest, embedding):
-    """A summary of the deepest map, added to the control vector's embedding.
-
-    It begins at zero beside a control vector, so that a trained conditional network can be given
-    it.
+    """Adds a summary of the deepest map to the embedding; zero at first, so that a trained
+    conditional network can be given it.
 
     Source: the global features of Iizuka, Simo-Serra and Ishikawa, Let there be Color!, ACM
-    Transactions on Graphics 35(4), 2016, section 3.2; there they are concatenated, here they
-    modulate (`conditioning.film`).
+    Transactions on Graphics 35(4), 2016, section 3.2. There they are concatenated, here they
+    modulate the decoder (`conditioning.film`).
     """
     x = factory.conv(CONTEXT_CHANNELS, 1, name="context_features")(deepest)
     x = layers.ReLU(name="context_relu")(x)

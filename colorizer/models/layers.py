@@ -25,10 +25,10 @@ class LayerFactory:
 
     Args:
         norm: `batch` (Ioffe and Szegedy, ICML 2015) or `spectral` (Miyato et al., ICLR 2018).
-        init: how kernels are initialized. `he` is this project's own choice (He et al., ICCV 2015,
-            where `default` names no other); `normal` N(0, 0.02), and N(1, 0.02) for the gain of
-            batch norm (Radford et al., ICLR 2016, section 3); `lecun` variance 1 / fan_in, as the
-            paper's released code; `uniform` +-1 / sqrt(fan_in), as PyTorch. Biases begin at 0.
+        init: how kernels are initialized; biases begin at 0. `he`: He et al., ICCV 2015, where
+            `conv` is given no other default; `normal`: N(0, 0.02), and N(1, 0.02) for the gain of
+            batch norm (Radford et al., ICLR 2016, section 3); `lecun`: variance 1 / fan_in, as the
+            paper's released code; `uniform`: +-1 / sqrt(fan_in), as PyTorch.
         synchronized: batch statistics over all replicas, not each replica's own.
 
     With `spectral`, Keras's layer projects: it divides a kernel by its largest singular value,
@@ -74,9 +74,9 @@ class LayerFactory:
 class SelfAttention(keras.Layer):
     """Adds to each position what it attends to in the whole map: x + gamma * o, gamma 0 at first.
 
-    Queries and keys are 1 x 1 convolutions to C / 8 channels, values to C / 2, which a fourth one
-    brings back to C; keys and values are max-pooled 2 x 2, so that a map of n positions needs a
-    matrix of n * n / 4. No convolution has a bias, and the products are not divided by sqrt(C / 8).
+    Queries and keys are 1 x 1 convolutions to C / 8 channels, values to C / 2; a fourth one brings
+    the result back to C. Keys and values are max-pooled 2 x 2, so that n positions need a matrix of
+    n * n / 4. No convolution has a bias, and the products are not divided by sqrt(C / 8).
 
     Args:
         factory: makes the convolutions; where its `init` is `he` they begin as Glorot's.
@@ -108,14 +108,13 @@ class SelfAttention(keras.Layer):
         self._output.build((*input_shape[:-1], half))
         self.gamma = self.add_weight(shape=(), initializer="zeros", name="gamma")
 
-    def call(self, x, training=False):
-        query = _positions(self._query(x, training=training))
-        key = _positions(self._pool(self._key(x, training=training)))
-        value = _positions(self._pool(self._value(x, training=training)))
+    def call(self, x):
+        query = _positions(self._query(x))
+        key, value = (_positions(self._pool(layer(x))) for layer in (self._key, self._value))
         attention = self._softmax(ops.matmul(query, ops.swapaxes(key, 1, 2)))
         attended = ops.matmul(ops.cast(attention, value.dtype), value)
         attended = ops.reshape(attended, (*ops.shape(x)[:-1], attended.shape[-1]))
-        return x + self.gamma * self._output(attended, training=training)
+        return x + self.gamma * self._output(attended)
 
     def compute_output_shape(self, input_shape):
         return input_shape

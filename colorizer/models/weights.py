@@ -10,7 +10,7 @@ import hashlib
 import json
 from pathlib import Path
 import struct
-from typing import TYPE_CHECKING, Any, Mapping
+from typing import TYPE_CHECKING, Any, Callable, Mapping
 import zipfile
 import zlib
 
@@ -61,7 +61,7 @@ def save_arrays(arrays: Mapping[str, np.ndarray], path: str | Path, compress: bo
         OSError: it cannot be written.
     """
     # No other keyword: before NumPy 2.2 savez_compressed takes `allow_pickle` for an array.
-    save = np.savez_compressed if compress else np.savez
+    save: Callable[..., None] = np.savez_compressed if compress else np.savez
     write_with(path, lambda file: save(file, **arrays))
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 import contextlib
+import functools
 import json
 import os
 import signal
@@ -148,7 +149,7 @@ class Workers:
                 f"step {step}: another worker is gone; start all workers again with the same "
                 f"commands, they go on from the newest checkpoint. Received: {reason}")
 
-    @tf.function
+    @functools.partial(tf.function, autograph=False)
     def _reduced(self, value: tf.Tensor) -> tf.Tensor:
         return self._strategy.reduce("SUM", self._strategy.run(tf.identity, (value,)), axis=None)
 

@@ -125,7 +125,7 @@ def _train(trainer: Trainer) -> int:
               f"({trainer.stop.received or 'by another worker'}); the same command goes on")
         return STOPPED_STATUS
     if result:
-        print(result.text())
+        print(result.text("validation"))
         print(f"samples: {workdir / 'samples'}\nTensorBoard: tensorboard --logdir {workdir}\n"
               f"test images: python evaluate.py --workdir={workdir}")
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, NamedTuple, Sequence
 
 import keras
@@ -84,7 +85,8 @@ class TrainStep:
         self._controls = config.controls.supported() or select(
             list(config.controls.desired()))
         # Unless fused, the pixelwise color mathematics takes a third of a step on CPUs.
-        fused = tf.function(jit_compile=not tf.config.list_logical_devices("GPU"))
+        fused = functools.partial(tf.function, autograph=False,
+                                  jit_compile=not tf.config.list_logical_devices("GPU"))
         self._retarget = fused(self._retarget_originals)
         self._measure = fused(self._measure_colors)
 
@@ -105,7 +107,7 @@ class TrainStep:
         self.generator_optimizer.learning_rate = generator
         self.discriminator_optimizer.learning_rate = discriminator
 
-    @tf.function
+    @functools.partial(tf.function, autograph=False)
     def __call__(self, rgb, step):
         """Takes one step: the updates of the schedule, each of which happens only if it is finite.
 
@@ -119,17 +121,18 @@ class TrainStep:
             network is updated twice, the values are those of its last update, or of the first that
             was not finite. An update that is not finite changes nothing.
         """
+        batch = self.strategy.run(self._prepare_batch, args=(rgb, step))
         values: dict[str, Any] = {}
         for index in range(len(self._schedule)):
-            for name, value in self.update(rgb, step, index).items():
+            for name, value in self.update(batch, step, index).items():
                 earlier = values.get(name, 0.0)
                 values[name] = tf.where(tf.math.is_finite(earlier), value, earlier)
         return values
 
-    def update(self, rgb, step, index: int):
+    def update(self, batch: Batch, step, index: int):
         """Updates the networks of one entry of the schedule; returns the losses by name."""
         per_replica, gradients, before = self.strategy.run(
-            self._differentiate, args=(rgb, step, index))
+            self._differentiate, args=(batch, step, index))
         values = {name: self.strategy.reduce("SUM", value, axis=None)
                   for name, value in per_replica.items()}
         finite = tf.reduce_all(tf.math.is_finite(list(values.values())))
@@ -165,10 +168,9 @@ class TrainStep:
                  "fake": losses.adversarial_loss(fake_logits, 0.0)}
         return terms["real"] + terms["fake"], terms
 
-    def _differentiate(self, rgb, step, index: int):
+    def _differentiate(self, batch: Batch, step, index: int):
         """Losses and gradients of one replica's images, and the state that the passes change."""
         networks = self._schedule[index]
-        batch = self._prepare_batch(rgb, step)
         self._seed_dropout(step, index)
         before = [tf.identity(variable) for variable in self._changed_by_passes()]
         results, gradients, real_logits, fake_logits = {}, {}, None, None

@@ -283,7 +283,8 @@ class Trainer:
 
     def _save_is_due(self, seconds: float) -> bool:
         every = self.config.run.checkpoint_steps
-        return seconds >= 60.0 * CHECKPOINT_MINUTES or bool(every) and self.step % every == 0
+        return seconds >= 60.0 * CHECKPOINT_MINUTES or (
+            every is not None and self.step % every == 0)
 
     def _log(self, progress: tqdm) -> None:
         """Fetches the losses of the pending steps: scalars, progress bar, learning rates."""

@@ -16,14 +16,8 @@ def test_names_are_unique_identifiers_and_edits_four_finite_numbers_not_all_zero
         assert len(control.edit) == 4 and any(control.edit) and np.isfinite(control.edit).all()
 
 
-def test_controls_are_selected_by_name_in_the_order_given():
-    assert [control.name for control in SOME] == ["warmth", "hue"]
-    assert controls.select([]) == ()
-    with pytest.raises(ControlError, match="one of saturation, hue, red.*Received: sheen"):
-        controls.select(["hue", "sheen"])
-
-
 def test_supported_targets_are_accepted_and_none_means_no_target():
+    assert [control.name for control in SOME] == ["warmth", "hue"]
     controls.check_targets({"hue": 0.0, "warmth": 1.0, "saturation": None}, SOME, {})
     controls.check_targets({"hue": None}, (), {"saturation": 1.0})
 

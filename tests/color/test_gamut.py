@@ -21,7 +21,7 @@ def with_chroma_scaled(lab, factor):
 def reference_to_gamut(lab):
     lab = np.asarray(lab, np.float64)
     low, high = np.zeros(lab.shape[:-1]), np.ones(lab.shape[:-1])
-    for _ in range(50):
+    for _ in range(40):
         middle = (low + high) / 2
         inside = overshoot(with_chroma_scaled(lab, middle)) <= 0
         low, high = np.where(inside, middle, low), np.where(inside, high, middle)
@@ -42,7 +42,7 @@ def test_lightness_and_hue_stay_and_chroma_never_grows():
 
 def test_colors_come_inside_with_the_largest_chroma_there():
     assert overshoot(np.asarray(color.to_gamut(random_lab()))).max() < 1e-3
-    lab = random_lab_outside(4000)
+    lab = random_lab_outside(2000)
     result = np.asarray(color.to_gamut(lab))
     assert (overshoot(with_chroma_scaled(result, 1.02)) > 0).all()
     np.testing.assert_allclose(result, reference_to_gamut(lab), atol=0.05)
@@ -61,18 +61,15 @@ def test_gradients_are_finite_all_over_the_lab_cube(function):
         assert np.isfinite(gradient(function, lab)).all()
 
 
-def test_the_gradient_is_one_inside():
-    lab = np.asarray(color.rgb_to_lab(as_float(rgb8_grid(60)[5:50])))
-    np.testing.assert_array_equal(gradient(color.to_gamut, lab), np.ones_like(lab))
-
-
-def test_the_gradient_outside_is_that_of_the_gamuts_edge():
-    lab = random_lab_outside(3000)
+def test_the_gradient_is_one_inside_and_outside_that_of_the_gamuts_edge():
+    inside = np.asarray(color.rgb_to_lab(as_float(rgb8_grid(60)[5:50])))
+    np.testing.assert_array_equal(gradient(color.to_gamut, inside), np.ones_like(inside))
+    lab = random_lab_outside(1500)
     lab = lab[(lab[:, 0] > 10) & (lab[:, 0] < 95)].astype(np.float64)
     # Where two channels leave the gamut together, its edge has a kink.
     linear = linear_of(reference_to_gamut(lab))
     lab = lab[np.sort(np.concatenate([1 - linear, linear], axis=-1), axis=-1)[:, 1] > 0.02]
-    assert len(lab) > 500
+    assert len(lab) > 300
     outwards = lab * [0, 1, 1] / np.hypot(lab[:, 1], lab[:, 2])[:, None]
     along = np.stack([np.zeros(len(lab)), -outwards[:, 2], outwards[:, 1]], axis=-1)
     jacobian = np.stack([gradient(lambda x, i=i: color.to_gamut(x)[..., i], lab)

@@ -7,7 +7,6 @@ import pytest
 from skimage import color as skcolor
 
 from colorizer import color
-from colorizer.color.controls import CONTROLS
 from tests.references import (
     BY_NAME, CIFAR, LINE, PER_PIXEL, REFERENCES, cifar_images, circular, lab_of, named,
     reference_saturation, smooth_images
@@ -16,16 +15,22 @@ from tests.references import (
 NEAR_NEUTRAL = 10.0  # Lab chroma, about that of Munsell chroma /2, which is named grayish
 
 
-def edited(rgb, edits):
-    """RGB after one edit, or one edit per image, checked to be colors; float64."""
-    edits = np.broadcast_to(np.float32(edits), (len(rgb), 4))
-    return checked(color.apply_edit(lab_of(rgb), edits))
+@pytest.fixture
+def images(images):
+    """At half the size, which is four times as fast."""
+    return images[:, ::2, ::2]
 
 
 def checked(rgb):
+    """RGB in float64, checked to be colors."""
     result = np.asarray(rgb, np.float64)
     assert np.isfinite(result).all() and result.min() >= 0.0 and result.max() <= 1.0
     return result
+
+
+def edited(rgb, edits):
+    """After one edit, or one edit per image."""
+    return checked(color.apply_edit(lab_of(rgb), np.broadcast_to(np.float32(edits), (len(rgb), 4))))
 
 
 def assert_same_lightness(left, right):
@@ -108,24 +113,11 @@ def test_mean_saturation_rises_with_vividness_which_ends_at_one(images):
     assert (curve[-1] - curve[0])[colored].min() > 0.3
 
 
-def muted_image():
-    """Lab with chroma up to 15 about middle lightness: in the gamut at every hue angle."""
-    rng = np.random.default_rng(3)
+def test_rotation_and_shift_are_those_of_ab_inside_the_gamut():
+    rng = np.random.default_rng(3)  # chroma up to 15 about middle lightness
     lightness, chroma, angle = rng.uniform([35, 5, 0], [75, 15, 6.28], (1, 256, 1, 3)).transpose(
         3, 0, 1, 2)
-    return np.stack([lightness, chroma * np.cos(angle), chroma * np.sin(angle)], axis=-1)
-
-
-def test_two_half_turns_give_the_image_back_and_one_the_opposite_hue():
-    lab = muted_image()
-    rgb = skcolor.lab2rgb(lab)
-    once = edited(rgb, [1, 0, 0, 0])
-    np.testing.assert_allclose(skcolor.rgb2lab(once), lab * [1, -1, -1], atol=0.02)
-    np.testing.assert_allclose(edited(once, [1, 0, 0, 0]), rgb, atol=1e-4)
-
-
-def test_rotation_and_shift_are_those_of_ab_inside_the_gamut():
-    lab = muted_image()
+    lab = np.stack([lightness, chroma * np.cos(angle), chroma * np.sin(angle)], axis=-1)
     ab = (lab[..., 1] + 1j * lab[..., 2]) * np.exp(0.3j * np.pi) + (4 - 3j)
     result = skcolor.rgb2lab(edited(skcolor.lab2rgb(lab), [0.3, 4, -3, 0]))
     np.testing.assert_allclose(
@@ -152,9 +144,9 @@ def test_the_edit_of_a_control_raises_its_statistic_but_not_beyond_what_is_achie
 
 @functools.lru_cache(maxsize=None)
 def real_images():
-    """Photographs if there are any, at 16 x 16 px: the shares below are those of CIFAR-10."""
+    """Photographs if there are any, at 8 x 8 px: the shares below are those of CIFAR-10."""
     rgb = cifar_images() if (CIFAR / "cifar10").is_dir() else smooth_images()
-    return rgb[:40, ::2, ::2]
+    return rgb[:32, ::4, ::4]
 
 
 def retargeted(rgb, name, targets):
@@ -185,27 +177,21 @@ def test_nearly_every_image_meets_a_saturation_and_comes_near_a_high_one():
         assert (achieved > before)[(before > 0.02) & (before < target)].all()
 
 
-def test_most_images_meet_a_hue():
-    targets = np.array([0.0, 0.25, 0.5, 0.75, 0.9])
-    hue, _ = retargeted(real_images(), "hue", targets)
+def test_most_images_meet_a_hue_and_hues_0_and_1_are_the_same():
+    targets = np.array([0.0, 0.25, 0.5, 0.75, 0.9, 1.0])
+    hue, result = retargeted(real_images(), "hue", targets)
     assert ((circular(hue, targets[:, None]) < 0.02).mean(axis=1) >= 0.9).all()
+    zero, *_, one = np.split(result, len(targets))
+    np.testing.assert_allclose(zero, one, atol=0.02)
 
 
 @pytest.mark.parametrize("control", LINE, ids=named)
 def test_nearly_every_image_can_be_moved_a_little_and_stays_as_it_is_at_its_own_value(control):
     rgb = real_images()
     before = REFERENCES[control.name](rgb)
-    targets = np.clip(before + np.array([[-0.04], [0.0], [0.04]]), 0, 1)
+    ends = np.broadcast_to([[0.0], [1.0]], (2, len(rgb)))
+    targets = np.concatenate([np.clip(before + [[-0.04], [0.0], [0.04]], 0, 1), ends])
     achieved, result = retargeted(rgb, control.name, targets)
-    assert ((np.abs(achieved - targets) < 0.005).mean(axis=1) >= 0.9).all()
+    assert ((np.abs(achieved - targets)[:3] < 0.005).mean(axis=1) >= 0.9).all()
     np.testing.assert_allclose(result[len(rgb):2 * len(rgb)], rgb, atol=1 / 255)
-
-
-@pytest.mark.parametrize("control", CONTROLS, ids=named)
-def test_targets_0_and_1_are_the_same_for_a_circular_control_only(control):
-    (zero, one), result = retargeted(smooth_images(8, 16), control.name, [0.0, 1.0])
-    if control.circular:
-        np.testing.assert_allclose(*np.split(result, 2), atol=0.02)
-        np.testing.assert_allclose(circular(zero, one), 0, atol=0.02)
-    else:
-        assert (one - zero > 0.2).all()
+    assert (achieved[4] - achieved[3]).mean() > 0.2

@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 import os
-import struct
-import subprocess
-import sys
 import warnings
-import zlib
 
 from PIL import Image
 import numpy as np
@@ -16,22 +12,17 @@ import pytest
 
 from colorizer.data import images
 from colorizer.data.images import ImageError
-from tests.colors import SHARED, noise, write
+from tests.colors import noise, write
 
-BAD = SHARED / "bad"
-needs_bad = pytest.mark.skipif(not BAD.is_dir(), reason="needs ../shared/data/bad")
 NAMES = ["a.png", "a.jpg", "a.gif", "a.webp", "a.bmp", "a.tif"]
 RED, GREEN, BLUE, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 255), (0, 0, 0)
 
 
-def png_header(width, height):
-    def chunk(kind, data):
-        body = kind + data
-        return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
-
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header)
-            + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b""))
+def palette():
+    image = Image.new("P", (2, 1))
+    image.putpalette([*RED, *BLUE])
+    image.putdata([0, 1])
+    return image
 
 
 def reason(path):
@@ -42,8 +33,6 @@ def reason(path):
     return message[len(f"{path}: "):]
 
 
-# ---------------------------------------------------------------------------------------- reading
-
 def test_every_8_bit_value_is_read_exactly(tmp_path):
     rgb = np.stack([np.arange(256, dtype=np.uint8).reshape(16, 16)] * 3, axis=-1)
     rgb[..., 1] = rgb[::-1, :, 0]
@@ -53,30 +42,20 @@ def test_every_8_bit_value_is_read_exactly(tmp_path):
     np.testing.assert_array_equal(images.read_rgb(tmp_path / "a.png"), rgb)
 
 
-def test_16_bit_gray_keeps_its_precision(tmp_path):
-    values = np.array([[0, 258, 65534, 65535]], np.uint16)
-    write(tmp_path / "a.png", values)
-    Image.frombytes("I;16B", (4, 1), values.astype(">u2").tobytes()).save(tmp_path / "a.tif")
-    for name in ("a.png", "a.tif"):
-        rgb = images.read_image(tmp_path / name).rgb
-        np.testing.assert_allclose(rgb[0], np.stack([values[0] / 65535] * 3, -1), rtol=1e-6)
-
-
-@pytest.mark.parametrize("values, expected", [
-    (np.array([[0, 13107, 65535]], np.int32), [0, 0.2, 1]),
-    (np.array([[-100, 0, 300]], np.int32), [0, 0.25, 1]),
-    (np.array([[0.0, 0.5]], np.float32), [0, 0.5]),
-    (np.array([[0.0, 50.0, 200.0]], np.float32), [0, 0.25, 1]),
-    (np.array([[-3.0, -3.0]], np.float32), [0, 0]),
-])
-def test_32_bit_modes_use_their_scale_or_are_stretched(tmp_path, values, expected):
-    rgb = images.read_image(write(tmp_path / "a.tif", values)).rgb
-    np.testing.assert_allclose(rgb[0, :, 1], expected, rtol=1e-6)
-
-
-def test_nan_pixels_are_refused(tmp_path):
-    path = write(tmp_path / "a.tif", np.array([[0.0, np.nan]], np.float32))
-    assert "not all finite" in reason(path)
+@pytest.mark.parametrize("name, values, expected", [
+    ("a.png", np.array([[0, 13107, 65534, 65535]], np.uint16), [0, 0.2, 65534 / 65535, 1]),
+    ("a.tif", Image.frombytes("I;16B", (2, 1), b"\x33\x33\xff\xff"), [0.2, 1]),
+    ("a.tif", np.array([[0, 13107, 65535]], np.int32), [0, 0.2, 1]),
+    ("a.tif", np.array([[-100, 0, 300]], np.int32), [0, 0.25, 1]),
+    ("a.tif", np.array([[0.0, 0.5]], np.float32), [0, 0.5]),
+    ("a.tif", np.array([[0.0, 50.0, 200.0]], np.float32), [0, 0.25, 1]),
+    ("a.tif", np.array([[-3.0, -3.0]], np.float32), [0, 0])])
+def test_deep_gray_keeps_its_precision_and_its_scale_or_is_stretched(
+        tmp_path, name, values, expected):
+    image = Image.fromarray(values) if isinstance(values, np.ndarray) else values
+    image.save(tmp_path / name)
+    rgb = images.read_image(tmp_path / name).rgb
+    np.testing.assert_allclose(rgb, np.stack([[expected]] * 3, axis=-1), rtol=1e-6)
 
 
 # How an image whose stored rows are [[R, G], [B, K]] must be displayed, EXIF 2.3 table 6.
@@ -85,26 +64,15 @@ def test_nan_pixels_are_refused(tmp_path):
     (5, "RBGK"), (6, "BRKG"), (7, "KGBR"), (8, "GKRB"),
     (0, "RGBK"), (99, "RGBK")])
 @pytest.mark.parametrize("name", ["a.png", "a.tif", "a.webp"])
-def test_exif_orientation_is_applied(tmp_path, orientation, displayed, name):
-    colors = {"R": RED, "G": GREEN, "B": BLUE, "K": BLACK}
+def test_exif_orientation_is_applied_to_color_and_alpha(tmp_path, orientation, displayed, name):
+    colors = {"R": (*RED, 10), "G": (*GREEN, 20), "B": (*BLUE, 30), "K": (*BLACK, 40)}
+    stored, expected = (np.array([colors[letter] for letter in letters], np.uint8).reshape(2, 2, 4)
+                        for letters in ("RGBK", displayed))
     exif = Image.Exif()
     exif[0x0112] = orientation
     options = {"lossless": True} if name == "a.webp" else {}
-    path = write(
-        tmp_path / name, np.array([[RED, GREEN], [BLUE, BLACK]], np.uint8), exif=exif, **options)
-    expected = np.array([colors[letter] for letter in displayed], np.uint8).reshape(2, 2, 3)
-    np.testing.assert_array_equal(images.read_rgb(path), expected)
-
-
-def test_orientation_turns_alpha_and_16_bit_too(tmp_path):
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    rgba = np.zeros((1, 2, 4), np.uint8)
-    rgba[0, :, 3] = [10, 20]
-    read = images.read_image(write(tmp_path / "a.png", rgba, exif=exif))
-    np.testing.assert_array_equal(read.alpha, [[10], [20]])
-    deep = write(tmp_path / "b.png", np.array([[0, 65535]], np.uint16), exif=exif)
-    np.testing.assert_array_equal(images.read_image(deep).rgb[:, :, 0], [[0], [1]])
+    read = images.read_image(write(tmp_path / name, stored, exif=exif, **options))
+    np.testing.assert_array_equal(np.dstack([read.rgb * 255, read.alpha]), expected)
 
 
 @pytest.mark.filterwarnings("ignore:Corrupt EXIF")
@@ -118,42 +86,24 @@ def test_damaged_exif_loses_neither_the_pixels_nor_a_sound_orientation(tmp_path,
     assert images.read_rgb(path).shape == (9, 4, 3)
 
 
-def test_cmyk_becomes_rgb(tmp_path):
-    cmyk = np.array([[(0, 0, 0, 0), (0, 0, 0, 255), (0, 255, 255, 0)]], np.uint8)
-    Image.frombytes("CMYK", (3, 1), cmyk.tobytes()).save(tmp_path / "a.tif")
-    rgb = images.read_rgb(tmp_path / "a.tif")
-    np.testing.assert_array_equal(rgb, [[(255, 255, 255), BLACK, RED]])
-
-
-def test_palette_transparency_becomes_alpha(tmp_path):
-    palette = Image.new("P", (2, 1))
-    palette.putpalette([*RED, *BLUE])
-    palette.putdata([0, 1])
-    palette.save(tmp_path / "a.png", transparency=0)
-    read = images.read_image(tmp_path / "a.png")
-    np.testing.assert_array_equal(read.rgb, [[(1, 0, 0), (0, 0, 1)]])
-    np.testing.assert_array_equal(read.alpha, [[0, 255]])
-    palette.save(tmp_path / "b.png")
-    assert images.read_image(tmp_path / "b.png").alpha is None
-
-
-def test_gray_transparency_becomes_alpha(tmp_path):
-    path = write(tmp_path / "a.png", np.array([[500, 501]], np.uint16), transparency=500)
-    np.testing.assert_array_equal(images.read_image(path).alpha, [[0, 255]])
-    Image.merge("LA", [Image.new("L", (3, 2), 51), Image.new("L", (3, 2), 7)]).save(path)
-    read = images.read_image(path)
-    np.testing.assert_allclose(read.rgb, np.full((2, 3, 3), 0.2), rtol=1e-6)
-    assert read.alpha.dtype == np.uint8 and (read.alpha == 7).all()
-
-
-def test_read_rgb_ignores_alpha(tmp_path):
-    path = write(tmp_path / "a.png", np.array([[(10, 20, 30, 0)]], np.uint8))
-    np.testing.assert_array_equal(images.read_rgb(path), [[[10, 20, 30]]])
-
-
-def test_one_bit_is_black_and_white(tmp_path):
-    path = write(tmp_path / "a.png", np.array([[True, False]]))
-    np.testing.assert_array_equal(images.read_rgb(path), [[(255,) * 3, BLACK]])
+@pytest.mark.parametrize("name, stored, options, rgb, alpha", [
+    ("a.tif", Image.frombytes("CMYK", (2, 1), b"\0\0\0\xff\0\xff\xff\0"), {}, [BLACK, RED], None),
+    ("a.png", Image.fromarray(np.array([[True, False]])), {}, [(255,) * 3, BLACK], None),
+    ("a.png", palette(), {}, [RED, BLUE], None),
+    ("a.png", palette(), {"transparency": 0}, [RED, BLUE], [0, 255]),
+    ("a.png", Image.fromarray(np.array([[257, 514]], np.uint16)), {"transparency": 514},
+     [(1,) * 3, (2,) * 3], [255, 0]),
+    ("a.png", Image.merge("LA", [Image.new("L", (2, 1), 51), Image.new("L", (2, 1), 7)]), {},
+     [(51,) * 3] * 2, [7, 7]),
+    ("a.webp", Image.new("RGBA", (2, 1), (10, 20, 30, 0)), {"lossless": True, "exact": True},
+     [(10, 20, 30)] * 2, [0, 0])])
+def test_every_mode_becomes_rgb_and_its_transparency_alpha(
+        tmp_path, name, stored, options, rgb, alpha):
+    stored.save(tmp_path / name, **options)
+    read = images.read_image(tmp_path / name)
+    np.testing.assert_allclose(read.rgb, np.array([rgb]) / 255, atol=1e-6)
+    np.testing.assert_array_equal(images.read_rgb(tmp_path / name), [rgb])
+    assert (None if read.alpha is None else read.alpha.tolist()) == (alpha and [alpha])
 
 
 @pytest.mark.parametrize("name", ["a.gif", "a.webp", "a.png"])
@@ -170,11 +120,10 @@ def test_bytes_not_name_decide_the_format(tmp_path):
     assert images.read_image(path).format == "JPEG"
 
 
-@pytest.mark.parametrize("name", [
-    "写真 (1) — naïve.png", "no suffix", "a[1].png", "x" * 251 + ".png"])
-def test_odd_names_read_and_write(tmp_path, name):
-    images.write_image(tmp_path / name, noise(3, 4))
-    np.testing.assert_array_equal(images.read_rgb(tmp_path / name), noise(3, 4))
+def test_odd_names_read_and_write(tmp_path):
+    for name in ("写真 (1) — naïve.png", "no suffix", "a[1].png", "x" * 251 + ".png"):
+        images.write_image(tmp_path / name, noise(3, 4))
+        np.testing.assert_array_equal(images.read_rgb(tmp_path / name), noise(3, 4))
 
 
 # ------------------------------------------------------------------------------------- refusing
@@ -185,6 +134,11 @@ def test_odd_names_read_and_write(tmp_path, name):
 def test_empty_files_text_and_postscript_are_no_images(tmp_path, content, why):
     (tmp_path / "a.png").write_bytes(content)
     assert reason(tmp_path / "a.png") == why
+
+
+def test_pixels_that_are_no_numbers_are_refused(tmp_path):
+    path = write(tmp_path / "a.tif", np.array([[0.0, np.nan]], np.float32))
+    assert reason(path) == "damaged: pixel values are not all finite"
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -199,50 +153,35 @@ def test_truncated_file_is_refused_as_damaged(tmp_path, name):
     (30_000, 30_000, 900), (10_000, 10_001, 101), (15_000, 10_000, 150)])
 @pytest.mark.parametrize("action", ["ignore", "error"])
 def test_huge_header_is_refused_before_decoding(tmp_path, width, height, megapixels, action):
-    (tmp_path / "a.png").write_bytes(png_header(width, height))
+    (tmp_path / "a.ppm").write_text(f"P6 {width} {height} 255\n")
     with warnings.catch_warnings(action=action):
-        assert reason(tmp_path / "a.png") == f"{megapixels} megapixels exceeds the limit of 100"
+        assert reason(tmp_path / "a.ppm") == f"{megapixels} megapixels exceeds the limit of 100"
 
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("name", ["a.png", "a.tif"])
 def test_pillows_own_lower_limit_holds_for_others_only(tmp_path, monkeypatch, name):
+    assert Image.MAX_IMAGE_PIXELS == 1024**3 // 12  # as Pillow has it: importing changes nothing
     path = write(tmp_path / name, noise(20, 30))
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 500)
     monkeypatch.setattr(images, "MAX_PIXELS", 1000)
     with ThreadPoolExecutor(8) as executor:
         for rgb in executor.map(images.read_rgb, [path] * 200):
             np.testing.assert_array_equal(rgb, noise(20, 30))
-    assert Image.MAX_IMAGE_PIXELS == 500
     with pytest.raises(Image.DecompressionBombWarning):
         Image.open(path).load()
 
 
-def test_importing_needs_no_tensorflow_and_leaves_pillow_as_it_is():
-    code = ("import sys; from PIL import Image; limit = Image.MAX_IMAGE_PIXELS; "
-            "from colorizer.data import images, image_paths; "
-            "sys.exit('tensorflow' in sys.modules or limit != Image.MAX_IMAGE_PIXELS)")
-    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
-
-
-def test_missing_file_folder_and_pipe_are_refused(tmp_path):
+def test_what_is_no_readable_file_is_refused(tmp_path):
     assert reason(tmp_path / "none.png") == "No such file or directory"
+    with pytest.raises(ImageError, match="a b.png: No such file"):  # in one line
+        images.read_image(tmp_path / "a\nb.png")
     assert reason(tmp_path) == "not a regular file"
     os.mkfifo(tmp_path / "pipe.png")
     assert reason(tmp_path / "pipe.png") == "not a regular file"
-
-
-@pytest.mark.skipif(os.name != "posix" or os.geteuid() == 0, reason="root may read everything")
-def test_unreadable_file_is_refused(tmp_path):
-    path = write(tmp_path / "a.png", noise(2, 2))
-    path.chmod(0)
-    assert reason(path) == "Permission denied"
-
-
-def test_line_breaks_in_a_name_do_not_break_the_message(tmp_path):
-    with pytest.raises(ImageError) as caught:
-        images.read_image(tmp_path / "a\nb.png")
-    assert "\n" not in str(caught.value)
+    write(tmp_path / "a.png", noise(2, 2)).chmod(0)
+    if not os.access(tmp_path / "a.png", os.R_OK):  # root may read everything
+        assert reason(tmp_path / "a.png") == "Permission denied"
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -273,7 +212,6 @@ def test_is_gray_tells_a_mean_spread_below_2_for_each_image_of_a_batch():
     batch = np.zeros((4, 4, 5, 3), np.uint8)
     batch[..., 1] = np.array([0, 1, 2, 255])[:, None, None]
     np.testing.assert_array_equal(images.is_gray(batch), [True, True, False, False])
-    assert images.is_gray(batch[np.newaxis]).shape == (1, 4)
     assert images.is_gray(batch[:0]).shape == (0,)
 
 
@@ -285,19 +223,13 @@ def test_resize_and_crop_gives_a_square(height, width):
         assert result.shape == (size, size, 3) and result.dtype == np.uint8
 
 
-def test_resize_and_crop_keeps_the_center():
+def test_resize_and_crop_keeps_the_center_and_is_antialiased():
     for rgb in (noise(32, 32), noise(32, 41)):
         left = (rgb.shape[1] - 32) // 2
         np.testing.assert_array_equal(images.resize_and_crop(rgb, 32), rgb[:, left:left + 32])
     whole = Image.fromarray(noise(90, 30)).resize((10, 30), Image.Resampling.LANCZOS)
     expected = np.asarray(whole)[10:20].astype(int)
     np.testing.assert_allclose(images.resize_and_crop(noise(90, 30), 10), expected, atol=1)
-
-
-def test_reduction_is_antialiased():
-    checks = np.indices((64, 64)).sum(axis=0) % 2 * 255
-    reduced = images.resize_and_crop(np.stack([checks] * 3, axis=-1).astype(np.uint8), 8)
-    np.testing.assert_allclose(reduced, 127.5, atol=3)
 
 
 # ---------------------------------------------------------------------------------------- writing
@@ -323,47 +255,30 @@ def test_jpeg_is_written_at_quality_95_without_chroma_subsampling(tmp_path):
     assert (tmp_path / "a.jpg").read_bytes() == (tmp_path / "b.jpg").read_bytes()
 
 
-def test_what_cannot_be_written_whole_is_refused(tmp_path):
+def test_what_cannot_be_written_whole_is_refused(tmp_path, monkeypatch):
     for name in ("a.jpg", "a.bmp"):
         with pytest.raises(ValueError, match="`alpha` needs.*Received"):
             images.write_image(tmp_path / name, noise(2, 2), np.zeros((2, 2), np.uint8))
     for wrong in (noise(2, 2) / 255, noise(2, 2)[..., 0], noise(2, 2)[np.newaxis]):
         with pytest.raises(ValueError, match="`rgb` must be uint8.*Received"):
             images.write_image(tmp_path / "a.png", wrong)
-    assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("owner, function", [(Image.Image, "save"), (os, "replace")])
-def test_failed_write_leaves_the_old_file_and_no_other(tmp_path, monkeypatch, owner, function):
-    path = tmp_path / "a.png"
-    path.write_bytes(b"old")
-
-    def fail(*args, **kwargs):
-        raise OSError("disk full")
-
-    monkeypatch.setattr(owner, function, fail)
-    with pytest.raises(OSError, match="disk full"):
-        images.write_image(path, noise(2, 2))
-    assert list(tmp_path.iterdir()) == [path] and path.read_bytes() == b"old"
-
-
-def test_written_file_has_ordinary_permissions(tmp_path):
-    images.write_image(tmp_path / "a.png", noise(2, 2))
-    (tmp_path / "plain").touch()
-    assert (tmp_path / "a.png").stat().st_mode == (tmp_path / "plain").stat().st_mode
+    (tmp_path / "a.png").write_bytes(b"old")
+    monkeypatch.setattr(Image.Image, "save", lambda *args, **kwargs: os.open("/no/where", 0))
+    with pytest.raises(OSError):
+        images.write_image(tmp_path / "a.png", noise(2, 2))
+    assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]
 
 
 # ----------------------------------------------------------------------------------------- arrays
 
-@pytest.mark.parametrize("shape, batch, one", [
-    ((5, 7), (1, 5, 7, 1), True), ((5, 7, 1), (1, 5, 7, 1), True), ((5, 7, 3), (1, 5, 7, 3), True),
-    ((5, 7, 9), (5, 7, 9, 1), False), ((5, 7, 9, 1), (5, 7, 9, 1), False),
-    ((5, 7, 9, 3), (5, 7, 9, 3), False), ((5, 7, 3, 1), (5, 7, 3, 1), False),
-    ((1, 1), (1, 1, 1, 1), True), ((2, 6, 5), (2, 6, 5, 1), False)])
-def test_axes_tell_an_image_from_a_batch(shape, batch, one):
+@pytest.mark.parametrize("shape, batch", [
+    ((5, 7), (1, 5, 7, 1)), ((5, 7, 1), (1, 5, 7, 1)), ((5, 7, 3), (1, 5, 7, 3)),
+    ((1, 1), (1, 1, 1, 1)), ((5, 7, 9), (5, 7, 9, 1)), ((2, 6, 5), (2, 6, 5, 1)),
+    ((5, 7, 9, 1), (5, 7, 9, 1)), ((5, 7, 9, 3), (5, 7, 9, 3)), ((5, 7, 3, 1), (5, 7, 3, 1))])
+def test_axes_tell_an_image_from_a_batch(shape, batch):
     array = np.arange(np.prod(shape), dtype=np.uint16).reshape(shape)
     result, is_one = images.as_batch(array)
-    assert result.shape == batch and is_one == one
+    assert result.shape == batch and is_one == (batch[0] == 1)
     np.testing.assert_array_equal(result.ravel(), array.ravel())
 
 
@@ -382,47 +297,13 @@ def test_other_shapes_and_types_are_refused_by_name(shape, dtype):
 
 @pytest.mark.parametrize("value", [-0.01, 1.01, 255.0, np.nan, np.inf])
 def test_floats_outside_0_to_1_are_refused(value):
-    array = np.full((4, 5), 0.5)
-    array[2, 3] = value
     with pytest.raises(ImageError, match="in \\[0, 1\\]. Received: "):
-        images.as_batch(array)
+        images.as_batch(np.array([[0.5, value]]))
 
 
-@pytest.mark.parametrize("dtype, full", [("uint8", 255), ("uint16", 65535), ("float32", 1.0),
-                                         ("float64", 1.0), ("float16", 1.0)])
+@pytest.mark.parametrize("dtype, full", [
+    ("uint8", 255), ("uint16", 65535), ("float16", 1), ("float32", 1), ("float64", 1)])
 def test_white_is_1_and_a_fifth_of_it_is_a_fifth_in_every_type(dtype, full):
     rgb = images.unit_rgb(np.array([0, full / 5, full]).astype(dtype).reshape(1, 1, 3, 1))
     assert rgb.dtype == np.float32 and rgb.shape == (1, 1, 3, 3)
     np.testing.assert_allclose(rgb[0, 0], np.repeat([[0.0], [0.2], [1.0]], 3, 1), atol=1e-4)
-
-
-# ----------------------------------------------------------- the shared hostile files (its README)
-
-@needs_bad
-@pytest.mark.parametrize("name, image_format, size, has_alpha", [
-    ("cmyk.jpg", "JPEG", (320, 214), False),
-    ("progressive_420.jpg", "JPEG", (320, 214), False),
-    ("exif_orientation6.jpg", "JPEG", (320, 214), False),
-    ("rgb48.png", "PNG", (128, 96), False),
-    ("palette_transparent.png", "PNG", (256, 171), True),
-    ("one_pixel.png", "PNG", (1, 1), False),
-    ("thin_3x2000.png", "PNG", (3, 2000), False),
-    ("animated.gif", "GIF", (128, 128), False),
-    ("gray.tif", "TIFF", (320, 214), False),
-    ("photo.webp", "WEBP", (320, 214), False),
-    ("jpeg_named.png", "JPEG", (256, 171), False),
-    ("no_extension", "JPEG", (320, 214), False)])
-def test_odd_shared_file_reads(name, image_format, size, has_alpha):
-    read = images.read_image(BAD / name)
-    assert (read.format, read.rgb.shape[1::-1], read.alpha is not None) == (
-        image_format, size, has_alpha)
-    assert 0 <= read.rgb.min() <= read.rgb.max() <= 1
-
-
-@needs_bad
-@pytest.mark.parametrize("name, why", [
-    ("truncated.jpg", "damaged: "), ("zero_byte.jpg", "empty file"),
-    ("text_named.png", "not an image"), ("corrupt_idat.png", "damaged: "),
-    ("bomb_30000x30000.png", "900 megapixels exceeds the limit of 100")])
-def test_hostile_shared_file_is_refused(name, why):
-    assert reason(BAD / name).startswith(why)

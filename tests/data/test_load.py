@@ -9,7 +9,6 @@ import skimage.data
 
 from colorizer.data import load
 from colorizer.data.dataset import DatasetError
-from tests.colors import take
 
 
 @pytest.mark.parametrize("name", ["./nowhere", "../nowhere", "/no/where", "~/no/where", "a/b/c"])
@@ -48,16 +47,13 @@ def test_no_pixel_of_the_sample_is_in_two_splits(monkeypatch):
     monkeypatch.setattr(load, "read_rgb", numbered)
     monkeypatch.setattr(load, "is_gray", lambda rgb: np.zeros(len(rgb), bool))
     dataset = load.load_dataset("sample")
-    train, validation, test = np.zeros((3, 2**24), bool)
-    for seen, batches in (
-            (train, take(dataset.train_batches(dataset.train_size, 0), 1)),
-            (validation, take(dataset.validation_batches(100))),
-            (test, take(dataset.test_batches(100)))):
-        seen[np.concatenate(batches).reshape(-1, 3) @ [65536, 256, 1]] = True
+    splits = np.zeros((3, 2**24), bool)
+    for seen, source in zip(splits, (dataset.train, dataset.validation, dataset.test)):
+        seen[source._rgb.numpy().reshape(-1, 3) @ [65536, 256, 1]] = True
     # The validation and test tiles do not overlap among themselves either.
-    assert validation.sum() == dataset.validation_size * 32 * 32
-    assert test.sum() == dataset.test_size * 32 * 32 and train.sum() > 100_000
-    assert not (train & validation | train & test | validation & test).any()
+    assert (splits[1:].sum(axis=1) == [
+        dataset.validation_size * 32 * 32, dataset.test_size * 32 * 32]).all()
+    assert splits[0].sum() > 100_000 and splits.sum(axis=0).max() == 1
 
 
 def test_the_sample_is_of_the_photographs_it_names():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import tensorflow_datasets as tfds
 
 from tests.colors import COLORS, GRAY, image
@@ -17,12 +16,14 @@ class TinyPhotos(tfds.core.GeneratorBasedBuilder):
 
     VERSION = tfds.core.Version("1.0.0")
     pkg_dir_path = Path(__file__).parent
-    BUILDER_CONFIGS = [tfds.core.BuilderConfig(name=name) for name in ("validated", "solo")]
+    BUILDER_CONFIGS = [tfds.core.BuilderConfig(name=name) for name in (
+        "validated", "solo", "one_channel")]
 
     def _info(self):
+        self.channels = 1 if self.builder_config.name == "one_channel" else 3
         return self.dataset_info_from_configs(features=tfds.features.FeaturesDict({
-            "image": tfds.features.Image(encoding_format="jpeg"),
-            "label": tfds.features.ClassLabel(num_classes=3)}))
+            "image": tfds.features.Image(
+                shape=(None, None, self.channels), encoding_format="jpeg")}))
 
     def _split_generators(self, dl_manager):
         splits = {"train": self._generate_examples(COLORS[:TRAIN_COLORS], TRAIN_GRAY)}
@@ -32,26 +33,11 @@ class TinyPhotos(tfds.core.GeneratorBasedBuilder):
 
     def _generate_examples(self, colors, gray):
         for number, color in enumerate([*colors, *[GRAY] * gray]):
-            yield number, {"image": image(color, 16 + number % 9, 18), "label": number % 3}
-
-
-class TinyNumbers(tfds.core.GeneratorBasedBuilder):
-    VERSION = tfds.core.Version("1.0.0")
-    pkg_dir_path = Path(__file__).parent
-
-    def _info(self):
-        return self.dataset_info_from_configs(
-            features=tfds.features.FeaturesDict({"number": np.int64}))
-
-    def _split_generators(self, dl_manager):
-        return {"train": self._generate_examples()}
-
-    def _generate_examples(self):
-        yield 0, {"number": 1}
+            yield number, {"image": image(color, 16 + number % 9, 18)[..., :self.channels]}
 
 
 def prepare(folder):
     """Makes them in a folder, for `data_dir`."""
-    for name in ("tiny_photos/validated", "tiny_photos/solo", "tiny_numbers"):
-        tfds.builder(name, data_dir=folder).download_and_prepare()
+    for config in TinyPhotos.BUILDER_CONFIGS:
+        tfds.builder(f"tiny_photos/{config.name}", data_dir=folder).download_and_prepare()
     return str(folder)

@@ -30,10 +30,11 @@ def smooth():
 
 @functools.cache
 def retarget(name):
-    """`color.retarget` as a graph: compiled by nobody, and much faster than eager."""
+    """`color.retarget` as a plain graph, which is much faster than eager."""
+    signature = [tf.TensorSpec([None, SIZE, SIZE, 3]), tf.TensorSpec([None])]
     return tf.function(
         lambda lab, target: color.retarget(lab, controls.select([name])[0], target),
-        input_signature=[tf.TensorSpec([None, SIZE, SIZE, 3]), tf.TensorSpec([None])])
+        autograph=False, input_signature=signature)
 
 
 def exact(original, **targets):

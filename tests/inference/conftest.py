@@ -10,7 +10,7 @@ from tests.tiny_runs import colorful_generator, tiny_config, write_run
 @pytest.fixture(scope="session")
 def colorizer():
     config = tiny_config()
-    return Colorizer(colorful_generator(config, spread=0.2), config)
+    return Colorizer(colorful_generator(config, spread=0.05), config)
 
 
 @pytest.fixture(scope="session")

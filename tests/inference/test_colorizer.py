@@ -95,24 +95,25 @@ def test_the_network_sees_its_own_scale(colorizer):
 # --------------------------------------------------------------------------------- vivid, targets
 
 def test_vivid_multiplies_the_chroma_at_the_same_lightness_and_hue(colorizer):
-    rgb = 0.3 + 0.4 * smooth_image(32, 32)  # where the gamut is wide
+    rgb = smooth_image(32, 32)
     plain = colorizer(rgb)
     np.testing.assert_array_equal(colorizer(rgb, vivid=1), plain)
     assert np.ptp(colorizer(rgb, vivid=0).astype(int), axis=-1).max() <= 1
-    for factor in (0.5, 1.5):
+    for factor in (0.5, 2.0):
         result = colorizer(rgb, vivid=factor)
         assert lightness_error(plain / 255, result) < 0.6
         inside = np.all([(one > 0) & (one < 255) for one in (plain, result)], axis=(0, -1))
         ab, expected = (skcolor.rgb2lab(one)[inside][:, 1:] for one in (result, plain))
         assert inside.mean() > 0.2
-        np.testing.assert_allclose(ab, factor * expected, atol=1.5)  # 8-bit rounding
+        np.testing.assert_allclose(ab, factor * expected, atol=2.0)  # 8-bit rounding
     assert lightness_error(rgb, colorizer(rgb, vivid=4)) < 0.6
 
 
 def test_vivid_applies_after_targets_were_met(conditional):
     gray = np.full((32, 32), 120, np.uint8)
-    met, half = (skcolor.rgb2lab(conditional(gray, warmth=0.7, vivid=vivid)) for vivid in (1, 0.5))
-    assert met[..., 2].mean() == pytest.approx(20.0, abs=1.0)
+    met, half = (conditional(gray, saturation=0.3, vivid=vivid) for vivid in (1, 0.5))
+    assert skcolor.rgb2hsv(met)[..., 1].mean() == pytest.approx(0.3, abs=0.01)
+    met, half = skcolor.rgb2lab(met), skcolor.rgb2lab(half)
     np.testing.assert_allclose(half[..., 1:], 0.5 * met[..., 1:], atol=1.5)
 
 
@@ -204,11 +205,11 @@ def test_a_shipped_model_colorizes_images_of_any_size_and_meets_targets(shipped)
     assert hsv[..., 1].mean() == pytest.approx(0.3, abs=0.03)
 
 
-@pytest.mark.parametrize("targets", [{}, {"saturation": 0.4, "hue": 0.6}])
+@pytest.mark.parametrize("targets", [{}, {"saturation": 0.4}])
 def test_a_shipped_model_colorizes_an_image_alone_and_in_a_batch_alike(shipped, targets):
-    images = np.stack([smooth_image(40, 40, seed=seed) for seed in range(9)])
+    images = np.stack([smooth_image(40, 40, seed=seed) for seed in range(4)])
     together = shipped(images, **targets)
-    for index in (0, 4, 8):
+    for index in (0, 3):
         assert difference(together[index], shipped(images[index], **targets)) <= 1
 
 

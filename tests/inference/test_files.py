@@ -59,13 +59,14 @@ def test_alpha_and_orientation_are_kept(colorizer, tmp_path):
 def test_several_targets_make_a_contact_sheet_of_at_most_512_px_an_image(conditional, tmp_path):
     Image.new("L", (1024, 16), 100).save(tmp_path / "a.png")
     sources = data.expand_inputs([str(tmp_path / "a.png")])
-    combinations = [{"warmth": 0.2}, {"warmth": 0.8}]
+    combinations = [{"saturation": 0.2}, {"saturation": 0.6}]
     assert colorize_files(
         conditional, sources, tmp_path / "o", combinations=combinations) == (1, [])
     sheet = np.asarray(Image.open(tmp_path / "o" / "a.png-sheet.png"))
     assert 1024 < sheet.shape[1] < 1100
-    b = skcolor.rgb2lab(sheet[-8])[:, 2]
-    assert (b[100:400].mean(), b[-400:-100].mean()) == pytest.approx((-30.0, 30.0), abs=6.0)
+    saturation = skcolor.rgb2hsv(sheet)[-8, :, 1]  # a row of both images
+    found = saturation[100:400].mean(), saturation[-400:-100].mean()
+    assert found == pytest.approx((0.2, 0.6), abs=0.1)
 
 
 def test_what_no_image_can_be_given_is_refused_before_anything_is_written(colorizer, tmp_path):

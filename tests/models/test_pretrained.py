@@ -46,13 +46,10 @@ def refused(words):
 
 
 @pytest.mark.parametrize("name", models.names())
-def test_the_arrays_of_a_shipped_model_are_those_of_its_network(name):
+def test_a_shipped_model_is_three_files_with_arrays_of_half_precision(name):
     folder = models.find_model(name)
     assert {path.name for path in folder.iterdir()} == {"config.json", "model.json", "weights.npz"}
-    generator = models.generator_from_config(models.read_model_config(folder), fixed_size=False)
-    with np.load(pretrained.checked_weights(folder)) as archive:
-        assert {name: archive[name].shape for name in archive.files} == {
-            variable.path: tuple(variable.shape) for variable in generator.weights}
+    with np.load(pretrained.checked_weights(folder), allow_pickle=False) as archive:
         assert {archive[name].dtype.name for name in archive.files} == {"float16"}
 
 

@@ -9,10 +9,10 @@ from PIL import Image
 import numpy as np
 import pytest
 
+import colorize
 from colorizer.errors import UserError
 from colorizer.inference import export_model
 from colorizer.models import pretrained
-import colorize
 from tests.tiny_runs import write_run
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -46,7 +46,7 @@ def colorize_main(*arguments):
     (["--model={run}", "a.png", "--vivid=5"], "`vivid` must be in .0, 4.. Received: vivid=5"),
     (["--model={run}", "a.png", "--output=a.png"], "`output` must be a folder"),
     (["a.png", "--saturation=1.5"], "saturation=1.5"), (["a.png", "--hue=nan"], "hue=nan"),
-    (["a.png", "--warmth=0.1,x"], "warmth=x"), (["a.png", "--warmth="], "warmth=")])
+    (["a.png", "--warmth=0.1,x"], "warmth=0.1,x"), (["a.png", "--warmth="], "warmth=")])
 def test_what_the_user_can_mend_is_refused_in_one_line(run, tmp_path, arguments, words):
     with pytest.raises(UserError, match=words) as caught:
         colorize_main(*(argument.format(run=run) for argument in arguments))

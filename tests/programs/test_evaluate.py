@@ -151,6 +151,7 @@ def test_the_turing_test_asks_in_a_browser_and_writes_the_score(model, tmp_path,
     (["--workdir=nowhere", "more"], "more"),
     (["--examples=0", "--workdir=nowhere"], "`examples` must be at least 1"),
     (["--workdir=cifar10", f"--output={ROOT / 'README.md'}"], "`output` must be a folder"),
+    (["--workdir=cifar10", f"--output={ROOT / 'README.md' / 'x'}"], "`output` must be a folder"),
     (["--compare"], "compare"),
     (["--compare="], "at least one"),
     (["--compare", "nowhere"], "nowhere"),
@@ -189,12 +190,13 @@ def test_help_names_every_flag(capsys):
 def test_a_wrong_evaluation_is_refused_without_tensorflow(tmp_path):
     program = """
 import sys
+from colorizer.errors import UserError
 import evaluate
 for arguments in (["--turing_test", "--workdir=cifar10", "--trials=0"], ["--workdir=nowhere"],
                   ["--compare", "cifar10", "cifar10"], ["--compare", "cifar10", "photos"]):
     try:
         evaluate.main(["evaluate.py", *arguments])
-    except evaluate.ConfigError.__base__ as error:
+    except UserError as error:
         print(error)
 assert not {"tensorflow", "keras"} & set(sys.modules)
 """
