@@ -35,7 +35,8 @@ def main() -> int:
          "-r", ROOT / requirements])
     if installed:
         return installed
-    command = ["-m", "pytest", *sys.argv[2:]] if testing else ["train.py", "--dataset=sample"]
+    command = ["-m", "pytest", "--numprocesses=2", "--dist=loadfile", *sys.argv[2:]] if testing \
+        else ["train.py", "--dataset=sample"]
     return subprocess.call([python, *command], cwd=ROOT)
 
 

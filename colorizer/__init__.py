@@ -9,5 +9,6 @@ import lazy_loader
 __version__ = "0.1.0"
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(
-    __name__, submodules=["color", "data", "evaluation", "inference", "losses", "models", "training"],
-    submod_attrs={"inference": ["Colorizer"]})
+    __name__,
+    ["color", "data", "evaluation", "inference", "losses", "models", "training"],
+    {"inference": ["Colorizer"]})

@@ -1,6 +1,7 @@
 """The statistics by their definitions in float64, from skimage and papers, and test images."""
 
 import functools
+from pathlib import Path
 
 import numpy as np
 from skimage import color as skcolor
@@ -8,6 +9,7 @@ from skimage import color as skcolor
 from colorizer.color import controls
 from tests.colors import SHARED
 
+ROOT = Path(__file__).resolve().parents[1]
 CIFAR = SHARED / "tfds"
 IMAGES = 64  # of each kind
 BY_NAME = {control.name: control for control in controls.CONTROLS}

@@ -1,6 +1,4 @@
-"""Images in: the sample, folders and TensorFlow Datasets sets as batches of uint8 RGB; image
-files out.
-"""
+"""Images in: the sample, folders, TensorFlow Datasets sets as uint8 batches; image files out."""
 
 import lazy_loader
 

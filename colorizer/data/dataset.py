@@ -16,8 +16,7 @@ from colorizer.errors import UserError
 from colorizer.files import write_atomic
 
 DEFAULT_SIZE = 256  # side in pixels where neither the user nor the data say one
-# Where the data have no such splits: shares of all images and, if only the test split is there, of
-# the training images.
+# Shares of all images, or of the training images, where the data have no such split.
 TEST_SHARE = 0.1
 VALIDATION_SHARE = 0.05
 SCAN_FILE = "scan.json"
@@ -38,17 +37,12 @@ class Dataset:
             ...  # uint8 [16, 32, 32, 3]
 
     Attributes:
-        name: As the user gave it.
         image_size: Side S of the images in pixels.
-        train: The images to train on.
-        validation: The images by which checkpoints and constants are chosen.
-        test: The images to measure once, for a table.
         gray_left_out: Number of images without color that are in no split; None where images are
             streamed, which are decoded only when they are drawn.
         unreadable: (path, reason) of each image file that cannot be read.
         fingerprint: SHA-256 of the training images, or of their names: others are other data.
-        scan: What reading each file has told: its name, size and time -> "color", "gray" or why it
-            cannot be read. Empty if nothing new was found out.
+        scan: Each file's name, size and time -> "color", "gray" or why it cannot be read.
     """
 
     name: str
@@ -95,36 +89,21 @@ class Dataset:
             seed: Decides the order and the augmentation.
             first: Global step to begin with.
             augment: Whether to mirror, and crop what is not in memory, at random.
-            replicas: Their number in all workers.
-            local_replicas: Their number here; by default all.
+            replicas: Their number in all workers; here there are `local_replicas`, by default all.
             worker: This worker's number.
 
         Returns:
             Endless uint8 [batch_size, S, S, 3] elements: for each step, one per local replica.
-
-        Raises:
-            ValueError: A number out of range.
         """
         local = replicas if local_replicas is None else local_replicas
-        if (min(batch_size, local) < 1 or min(first, worker) < 0
-                or replicas % local or (worker + 1) * local > replicas):
-            raise ValueError(
-                "`batch_size` and `local_replicas` must be at least 1, `first` and `worker` at "
-                "least 0, and workers of `local_replicas` must add up to `replicas`. Received: "
-                f"batch_size={batch_size}, first={first}, replicas={replicas}, "
-                f"local_replicas={local_replicas}, worker={worker}")
         positions = Positions(batch_size, first, replicas, local, worker)
         return _finish(self.train.stream(positions, seed, augment))
 
     def validation_batches(self, batch_size: int, limit: int | None = None) -> tf.data.Dataset:
         """Makes validation batches, never augmented, always in the same order.
 
-        Args:
-            batch_size: Images per batch; the last batch may have fewer.
-            limit: Use this many: evenly spread ones or, where the images are streamed, the first.
-
-        Returns:
-            uint8 [<= batch_size, S, S, 3] elements.
+        The last batch may be smaller. Of `limit` images, evenly spread ones are used or, where
+        images are streamed, the first.
         """
         return _finish(self.validation.batches(batch_size, limit))
 

@@ -23,19 +23,15 @@ SPLIT_FOLDERS = {"train": "train", "val": "validation", "valid": "validation",
 
 
 def load_folder(name: str, folder: Path, image_size: int, workdir: str | None = None) -> Dataset:
-    """Splits the color images in a folder, by its subfolders or else by their names.
+    """Splits the color images in `folder`, by its subfolders or else by their names.
 
-    Args:
-        name: The folder as the user gave it.
-        folder: The same; its images may lie in folders of it.
-        image_size: Side in pixels to bring them to.
-        workdir: Folder of a run that may know these files already.
-
-    Raises:
-        DatasetError: The folder cannot be read, or has too few color images.
+    Arguments and errors are those of `data.load_dataset`.
     """
     try:
-        roles = _split_folders(folder)
+        roles = {path.name: SPLIT_FOLDERS[path.name.lower()] for path in folder.iterdir()
+                 if path.name.lower() in SPLIT_FOLDERS and path.is_dir()}
+        if not {"train"} < set(roles.values()):  # they divide it if there is another one too
+            roles = {}
         paths = [path for part in roles or [""] for path in find_images(folder / part)]
     except (OSError, ImageError) as error:
         raise DatasetError(
@@ -60,24 +56,8 @@ def load_folder(name: str, folder: Path, image_size: int, workdir: str | None = 
         name, image_size, train, validation, test, gray, unreadable, fingerprint, scan)
 
 
-def _split_folders(folder: Path) -> dict[str, str]:
-    """Finds the subfolders that divide a folder.
-
-    Returns:
-        Name -> "train", "validation" or "test"; empty if there is not one to train on and another.
-    """
-    roles = {path.name: SPLIT_FOLDERS[path.name.lower()] for path in folder.iterdir()
-             if path.name.lower() in SPLIT_FOLDERS and path.is_dir()}
-    return roles if {"train"} < set(roles.values()) else {}
-
-
 def _split(names: Sequence[str], roles: Mapping[str, str]) -> list[list[str]]:
-    """Divides files into those to train, validate and test on.
-
-    Args:
-        names: POSIX paths relative to the folder.
-        roles: Of its subfolders, see `_split_folders`.
-    """
+    """Divides files (POSIX paths below the folder) into those to train, validate and test on."""
     if not roles:
         test, validation, train = _split_by_hash(names, (TEST_SHARE, VALIDATION_SHARE))
         return [train, validation, test]
@@ -93,12 +73,8 @@ def _split(names: Sequence[str], roles: Mapping[str, str]) -> list[list[str]]:
 def _split_by_hash(names: Sequence[str], shares: Sequence[float]) -> list[list[str]]:
     """Divides files, each by its own name alone, so that new ones move no others.
 
-    Args:
-        names: POSIX paths relative to the folder.
-        shares: Expected shares of the parts but the last, which gets the rest.
-
-    Returns:
-        The parts. Where there are few files, borders move so that no part is empty, if possible.
+    Returns parts of about these shares, and the rest. Where there are few files, borders move so
+    that no part is empty, if possible.
     """
     places = {name: int.from_bytes(hashlib.sha256(os.fsencode(name)).digest()[:8], "big") / 2**64
               for name in names}
@@ -114,27 +90,25 @@ def _split_by_hash(names: Sequence[str], shares: Sequence[float]) -> list[list[s
 def _scan(files: Mapping[str, Path], workdir: str | None) -> tuple[dict[str, str], dict[str, str]]:
     """Judges files, without reading those that are as an earlier run found them.
 
-    Returns:
-        (name -> "color", "gray", or why it cannot be read; what `Dataset.scan` is to be).
+    Returns name -> "color", "gray" or why it cannot be read; and what `Dataset.scan` is to be.
     """
-    known = _read_scan(workdir)
+    try:
+        known = json.loads((Path(workdir) / SCAN_FILE).read_text()) if workdir else {}
+    except (OSError, ValueError):  # the first start, or a damaged file
+        known = {}
     keys = {name: _key(name, path) for name, path in files.items()}
     new = [name for name in files if keys[name] not in known]
-    known.update(zip((keys[name] for name in new), _judge([files[name] for name in new])))
-    verdicts = {name: known[keys[name]] for name in files}
-    return verdicts, {keys[name]: verdicts[name] for name in files} if new else {}
-
-
-def _judge(paths: Sequence[Path]) -> list[str]:
-    """Reads files: of each "color", "gray", or why it cannot be read."""
     executor = ThreadPoolExecutor(os.cpu_count())
     try:
-        return list(progress(executor.map(_judge_one, paths), len(paths), "images"))
+        found = executor.map(_judge, [files[name] for name in new])
+        known.update(zip((keys[name] for name in new), progress(found, len(new), "images")))
     finally:
         executor.shutdown(cancel_futures=True)  # else Ctrl-C would wait for all of them
+    verdicts = {name: known[keys[name]] for name in files}
+    return verdicts, {keys[name]: verdict for name, verdict in verdicts.items()}
 
 
-def _judge_one(path: Path) -> str:
+def _judge(path: Path) -> str:
     try:
         return "gray" if is_gray(read_rgb(path)) else "color"
     except ImageError as error:
@@ -148,13 +122,3 @@ def _key(name: str, path: Path) -> str:
     except OSError:  # a dangling link: reading it will say so
         return name
     return f"{name} {stat.st_size} {stat.st_mtime_ns}"
-
-
-def _read_scan(workdir: str | None) -> dict[str, str]:
-    """Returns what `Dataset.save_scan` stored; nothing if that is missing or damaged."""
-    try:
-        known = json.loads((Path(workdir) / SCAN_FILE).read_text()) if workdir else {}
-    except (OSError, ValueError):
-        return {}
-    return known if isinstance(known, dict) and all(
-        isinstance(verdict, str) for verdict in known.values()) else {}

@@ -20,33 +20,15 @@ GRID_ROWS = 8  # more rows than this are laid in two blocks side by side
 
 def make_grid(columns: Mapping[str, np.ndarray], row_labels: Sequence[str] | None = None,
               scale: int | None = None) -> np.ndarray:
-    """Lays images out for comparison: one row an image, one headed column an entry.
+    """Lays images out on white: one row an image, one headed column an entry, as uint8 RGB.
 
     Args:
-        columns: Header -> uint8 [N, H, W, 3]; all of one shape.
+        columns: Header -> uint8 [N, H, W, 3]; at least one, all of one shape.
         row_labels: N texts for the left of the rows.
         scale: Nearest-neighbor enlargement; by default what brings small images near 96 px.
-
-    Returns:
-        uint8 [height, width, 3] on white. More than 8 rows are laid in two blocks side by side.
-
-    Example:
-        save_grid("grid.png", {"gray": gray, "colorized": colorized, "original": original})
-
-    Raises:
-        ValueError: Columns missing, empty or of different shapes; wrong label count.
     """
-    shapes = {name: np.shape(images) for name, images in columns.items()}
-    shape = next(iter(shapes.values()), ())
-    if set(shapes.values()) != {shape} or len(shape) != 4 or shape[-1] != 3 or 0 in shape:
-        raise ValueError("`columns` must be non-empty uint8 [N, H, W, 3] arrays of one shape. "
-                         f"Received: shapes={shapes}")
-    count, height, width, _ = shape
-    if row_labels is not None and len(row_labels) != count:
-        raise ValueError(f"`row_labels` must hold one text for each of {count} rows. "
-                         f"Received: {len(row_labels)} labels")
-    if scale is None:
-        scale = max(1, round(GRID_MIN_CELL / max(height, width)))
+    count, height, width, _ = next(iter(columns.values())).shape
+    scale = scale or max(1, round(GRID_MIN_CELL / max(height, width)))
     font = ImageFont.load_default(GRID_TEXT)
     cell = (width * scale, height * scale)
     label_width = max(ceil(font.getlength(text)) for text in row_labels or [""])
@@ -75,8 +57,7 @@ def save_grid(path: str | os.PathLike, columns: Mapping[str, np.ndarray],
               row_labels: Sequence[str] | None = None, scale: int | None = None) -> None:
     """Writes `make_grid(columns, row_labels, scale)` to an image file (use a .png name).
 
-    Raises:
-        ValueError: As `make_grid`.
-        OSError: The file cannot be written.
+    Example:
+        save_grid("grid.png", {"gray": gray, "colorized": colorized, "original": original})
     """
     write_image(path, make_grid(columns, row_labels, scale))

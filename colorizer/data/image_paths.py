@@ -19,8 +19,7 @@ def find_images(folder: str | os.PathLike) -> list[Path]:
     suffix is missing or odd, by its first bytes. Hidden files and folders are skipped. Links to
     folders are followed, each folder at most once.
 
-    Returns:
-        Paths that begin with `folder`, sorted by POSIX path relative to it.
+    Returns paths that begin with `folder`, sorted by POSIX path relative to it.
 
     Raises:
         ImageError: `folder` or a folder below cannot be listed.
@@ -48,7 +47,7 @@ def _looks_like_image(path: Path) -> bool:
     if path.suffix.lower() in IMAGE_SUFFIXES:
         return True
     try:
-        if not path.is_file():
+        if not path.is_file():  # opening a named pipe would wait forever
             return False
         with open(path, "rb") as file:
             return IMAGE_MAGIC.match(file.read(16)) is not None
@@ -64,37 +63,35 @@ def expand_inputs(patterns: Sequence[str]) -> list[tuple[Path, Path]]:
             crosses folders. An existing path is that path even if it reads like a glob.
 
     Returns:
-        (source, relative name) pairs in the order given, each source once. A file's name is its
-        basename; below a folder, or the fixed part of a glob, the path relative to that is kept.
-        Should two sources claim one name, the later becomes "name-2.jpg".
+        (source, relative name) pairs in the order given, each source once. Below a folder, or the
+        fixed part of a glob, the path is kept; else the name is the file's. Should two sources
+        claim one name, the later becomes "name-2.jpg".
 
     Raises:
         ImageError: A pattern matches no image, or a folder cannot be listed.
     """
-    pairs: list[tuple[Path, Path]] = []
-    sources: set[str] = set()
-    names: set[Path] = set()
+    sources: dict[Path, Path] = {}  # by the name of the result
+    seen: set[str] = set()
     for pattern in patterns:
-        base, matches = _matches(pattern)
+        base, matches = _matches(Path(pattern))
         if not matches:
             raise ImageError("an input must be an image file, a folder of images or a glob that "
                              f"matches some. Received: {pattern!r}")
         for source in matches:
-            if os.path.abspath(source) in sources:
+            if os.path.abspath(source) in seen:
                 continue
-            sources.add(os.path.abspath(source))
+            seen.add(os.path.abspath(source))
             name = wanted = source.relative_to(base)
             count = 1
-            while name in names:
+            while name in sources:
                 count += 1
                 name = wanted.with_name(f"{wanted.stem}-{count}{wanted.suffix}")
-            names.add(name)
-            pairs.append((source, name))
-    return pairs
+            sources[name] = source
+    return [(source, name) for name, source in sources.items()]
 
 
-def _matches(pattern: str) -> tuple[Path, list[Path]]:
-    path = Path(pattern)
+def _matches(path: Path) -> tuple[Path, list[Path]]:
+    """Returns the folder that names are relative to, and the images."""
     if path.is_dir():
         return path, find_images(path)
     if path.exists():
@@ -102,11 +99,10 @@ def _matches(pattern: str) -> tuple[Path, list[Path]]:
     base = next(parent for parent in path.parents if parent.is_dir())
     matches: list[Path] = []
     for name in sorted(glob.glob(str(path.relative_to(base)), root_dir=base, recursive=True)):
-        match = base / name
-        if match.is_dir():
-            matches += find_images(match)
-        elif _looks_like_image(match):
-            matches.append(match)
+        if (base / name).is_dir():
+            matches += find_images(base / name)
+        elif _looks_like_image(base / name):
+            matches.append(base / name)
     return base, matches
 
 
@@ -116,18 +112,12 @@ def output_path(output_dir: str | os.PathLike, relative_name: str | os.PathLike,
 
     ".png" is added (not swapped in: a.gif and a.png must not clash) to the names of GIF and other
     formats that we cannot write, and to a JPEG or BMP name when there is transparency to keep.
-
-    Args:
-        output_dir: Folder of the results.
-        relative_name: Path below it, from `expand_inputs`.
-        image_format: `DecodedImage.format` of the source.
-        has_alpha: Whether transparency must be kept.
+    `image_format` is the source's `DecodedImage.format`.
     """
     path = Path(output_dir, relative_name)
     suffix = path.suffix.lower()
     if suffix in WRITE_FORMATS:
         keep = not has_alpha or WRITE_FORMATS[suffix] in ALPHA_FORMATS
     else:
-        writable = image_format in WRITE_FORMATS.values() or image_format == "MPO"
-        keep = writable and suffix not in IMAGE_SUFFIXES
+        keep = suffix not in IMAGE_SUFFIXES and image_format in ("MPO", *WRITE_FORMATS.values())
     return path if keep else path.with_name(path.name + ".png")

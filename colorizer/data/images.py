@@ -6,14 +6,13 @@ profiles are not applied: stored values are taken as sRGB.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 import contextlib
 from dataclasses import dataclass
-from math import ceil
 import os
 from pathlib import Path
 import re
 import threading
+from typing import BinaryIO
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 import numpy as np
@@ -49,17 +48,11 @@ class ImageError(UserError):
 
 @dataclass(frozen=True, eq=False)
 class DecodedImage:
-    """An image as read from a file.
+    """An image as read from a file."""
 
-    Attributes:
-        rgb: float32 [H, W, 3], sRGB in [0, 1].
-        alpha: uint8 [H, W], 0 (transparent) to 255, or None where the file has no transparency.
-        format: Pillow's name of the file's format, such as "JPEG".
-    """
-
-    rgb: np.ndarray
-    alpha: np.ndarray | None
-    format: str
+    rgb: np.ndarray  # float32 [H, W, 3], sRGB in [0, 1]
+    alpha: np.ndarray | None  # uint8 [H, W], 0 is transparent; None if the file has none
+    format: str  # Pillow's name of the file's format, such as "JPEG"
 
 
 def read_image(path: str | os.PathLike) -> DecodedImage:
@@ -70,8 +63,7 @@ def read_image(path: str | os.PathLike) -> DecodedImage:
     the image's own range is stretched to 0..1.
 
     Example:
-        image = read_image("photo.jpg")
-        print(image.rgb.shape, image.format)
+        rgb = read_image("photo.jpg").rgb
 
     Raises:
         ImageError: The file is missing, unreadable, empty, not an image, damaged or truncated, or
@@ -87,22 +79,21 @@ def read_image(path: str | os.PathLike) -> DecodedImage:
             if not head:
                 raise image_error(path, "empty file")
             file.seek(0)
-            with _pixel_limit(), Image.open(file, formats=READ_FORMATS) as image:
-                if image.width * image.height > MAX_PIXELS:
-                    raise image_error(path, _too_large(image.width * image.height))
+            with _open(file) as image:
                 name = image.format or ""
                 image.load()
-                _turn_upright(image)
+                with contextlib.suppress(Exception):  # damaged metadata; the pixels may be sound
+                    # In place, the pixels are turned before the metadata are written anew.
+                    ImageOps.exif_transpose(image, in_place=True)
                 return DecodedImage(*_decode(image), name)
     except ImageError:
         raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise image_error(path, f"more than {MAX_PIXELS // 10**6} megapixels") from error
     except UnidentifiedImageError as error:
         known = IMAGE_MAGIC.match(head)
         raise image_error(path, "damaged: its header cannot be read" if known else
                           "not an image (bytes not recognized)") from error
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        pixels = re.search(r"\d+", str(error))
-        raise image_error(path, _too_large(int(pixels[0])) if pixels else str(error)) from error
     except Exception as error:  # damaged bytes make decoders raise nearly anything
         cause = error.strerror if isinstance(error, OSError) else None
         raise image_error(path, cause or f"damaged: {error or type(error).__name__}") from error
@@ -113,91 +104,57 @@ def image_error(path: Path, reason: str) -> ImageError:
     return ImageError(" ".join(f"{path}: {reason}".splitlines()))
 
 
-def _too_large(pixels: int) -> str:
-    return (f"{ceil(pixels / 1e6)} megapixels exceeds the limit of "
-            f"{MAX_PIXELS // 1_000_000}")
+_open_lock = threading.Lock()
 
 
-_limit_lock = threading.Lock()
-_readers = 0
-_pillow_limit: int | None = None
-
-
-@contextlib.contextmanager
-def _pixel_limit() -> Iterator[None]:
-    """Makes our limit Pillow's own while any thread reads.
-
-    Pillow's, of 89 megapixels, would warn about images that we accept. It is a constant of its
-    module: the first reader replaces it and the last puts it back.
-    """
-    global _readers, _pillow_limit
-    with _limit_lock:
-        if not _readers:
-            _pillow_limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, MAX_PIXELS
-        _readers += 1
-    try:
-        yield
-    finally:
-        with _limit_lock:
-            _readers -= 1
-            if not _readers:
-                Image.MAX_IMAGE_PIXELS = _pillow_limit
-
-
-def _turn_upright(image: Image.Image) -> None:
-    """Applies the EXIF orientation to a loaded image."""
-    # In place, the pixels are turned before the EXIF block is rewritten, which may fail.
-    with contextlib.suppress(Exception):  # damaged metadata is no reason to refuse sound pixels
-        ImageOps.exif_transpose(image, in_place=True)
+def _open(file: BinaryIO) -> Image.Image:
+    """Reads an image's header, under our limit in the place of Pillow's 89 megapixels."""
+    with _open_lock:  # Pillow's limit is a constant of its module, the same for all threads
+        pillow_limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, MAX_PIXELS
+        try:
+            image = Image.open(file, formats=READ_FORMATS)
+        finally:
+            Image.MAX_IMAGE_PIXELS = pillow_limit
+    if image.width * image.height > MAX_PIXELS:  # up to twice its limit Pillow only warns
+        raise Image.DecompressionBombError
+    return image
 
 
 def _decode(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
+    """Returns an image's float32 RGB and uint8 alpha."""
     if image.mode == "F" or image.mode.startswith("I"):
         values = np.asarray(image)
+        if not np.isfinite(values).all():
+            raise ValueError("pixel values are not all finite")
+        low, high = float(values.min()), float(values.max())
+        full_scale = 1.0 if image.mode == "F" else 65535.0
+        if low >= 0 and high <= full_scale:
+            low, high = 0.0, full_scale
+        gray = (values.astype(np.float64) - low) / max(high - low, np.finfo(np.float64).tiny)
         transparent = image.info.get("transparency")
         alpha = None if transparent is None else np.where(
             values == transparent, 0, 255).astype(np.uint8)
-        gray = _deep_gray_to_unit(values, 1.0 if image.mode == "F" else 65535.0)
-        return np.repeat(gray[..., np.newaxis], 3, axis=-1), alpha
+        return np.repeat(gray.astype(np.float32)[..., np.newaxis], 3, axis=-1), alpha
     if image.has_transparency_data:
         rgba = np.asarray(image.convert("RGBA"))
         return np.divide(rgba[..., :3], 255, dtype=np.float32), rgba[..., 3].copy()
     return np.divide(np.asarray(image.convert("RGB")), 255, dtype=np.float32), None
 
 
-def _deep_gray_to_unit(values: np.ndarray, full_scale: float) -> np.ndarray:
-    if not np.isfinite(values).all():
-        raise ValueError("pixel values are not all finite")
-    low, high = float(values.min()), float(values.max())
-    if low >= 0 and high <= full_scale:
-        low, high = 0.0, full_scale
-    unit = (values.astype(np.float64) - low) / max(high - low, np.finfo(np.float64).tiny)
-    return unit.astype(np.float32)
-
-
 def read_rgb(path: str | os.PathLike) -> np.ndarray:
-    """Reads a file as uint8 [H, W, 3] sRGB, rounded; alpha is ignored (not composited).
-
-    Raises:
-        ImageError: As `read_image`.
-    """
+    """Reads a file as uint8 [H, W, 3], as `read_image`; alpha is ignored (not composited)."""
     return np.rint(read_image(path).rgb * 255).astype(np.uint8)
 
 
 def write_image(path: str | os.PathLike, rgb: np.ndarray, alpha: np.ndarray | None = None) -> None:
-    """Writes an image file; a reader sees the old file or the whole new one, never a part.
+    """Writes uint8 [H, W, 3] and perhaps alpha [H, W]; a reader never sees a part of the file.
 
     The suffix decides the format, PNG if it is not one of `WRITE_FORMATS`. Lossless but for JPEG
     (quality 95, 4:4:4). Missing folders are made.
 
-    Args:
-        path: The file.
-        rgb: uint8 [H, W, 3].
-        alpha: uint8 [H, W] or None.
-
     Raises:
-        ValueError: Wrong shape or dtype, or `alpha` given for a format that has none.
-        OSError: The file cannot be written.
+        ValueError: Wrong shape or dtype.
+        OSError: The file cannot be written; a JPEG file cannot hold `alpha` (see `output_path`).
     """
     path = Path(path)
     image_format = WRITE_FORMATS.get(path.suffix.lower(), "PNG")
@@ -206,9 +163,6 @@ def write_image(path: str | os.PathLike, rgb: np.ndarray, alpha: np.ndarray | No
                          f"Received: rgb.dtype={rgb.dtype}, rgb.shape={rgb.shape}")
     image = Image.fromarray(rgb)
     if alpha is not None:
-        if image_format not in ALPHA_FORMATS:
-            raise ValueError(f"`alpha` needs one of the formats {ALPHA_FORMATS}. "
-                             f"Received: path={str(path)!r} (see `image_paths.output_path`)")
         image.putalpha(Image.fromarray(alpha))
     path.parent.mkdir(parents=True, exist_ok=True)
     options = WRITE_OPTIONS.get(image_format, {})
@@ -216,14 +170,9 @@ def write_image(path: str | os.PathLike, rgb: np.ndarray, alpha: np.ndarray | No
 
 
 def is_gray(rgb: np.ndarray) -> np.ndarray:
-    """Tells images that hold no color, such as a gray JPEG stored as RGB.
+    """Tells images that hold no color, such as a gray JPEG stored as RGB: [..., H, W, 3] -> [...].
 
-    Args:
-        rgb: uint8 [..., H, W, 3].
-
-    Returns:
-        bool [...] (a scalar for one image): whether the largest minus the smallest channel,
-        averaged over the pixels, is below `GRAY_TOLERANCE`.
+    Their largest minus smallest channel, averaged over the pixels, is below `GRAY_TOLERANCE`.
     """
     r, g, b = np.moveaxis(rgb, -1, 0)
     spread = np.maximum(np.maximum(r, g), b) - np.minimum(np.minimum(r, g), b)
@@ -231,36 +180,23 @@ def is_gray(rgb: np.ndarray) -> np.ndarray:
 
 
 def resize_and_crop(rgb: np.ndarray, size: int) -> np.ndarray:
-    """Scales the short side to `size` pixels and keeps the central square.
-
-    Args:
-        rgb: uint8 [H, W, 3].
-        size: Side of the result in pixels.
-
-    Returns:
-        uint8 [size, size, 3]. Antialiased Lanczos when reducing, bicubic when enlarging.
-    """
+    """Scales the short side of uint8 [H, W, 3] to `size` pixels and keeps the central square."""
     height, width = rgb.shape[:2]
     side = min(height, width)
-    # Cropping first gives the same square without enlarging the rest of a 3 x 2000 strip. Whole
-    # pixels, so that an image already of this size comes through unblurred.
+    # Cropped first, so that the rest of a 3 x 2000 strip is not enlarged, and at whole pixels, so
+    # that an image already of this size comes through unblurred.
     left, top = (width - side) // 2, (height - side) // 2
     resample = Image.Resampling.LANCZOS if size < side else Image.Resampling.BICUBIC
-    square = Image.fromarray(rgb).resize(
-        (size, size), resample, box=(left, top, left + side, top + side))
-    return np.asarray(square)
+    return np.asarray(Image.fromarray(rgb).resize(
+        (size, size), resample, box=(left, top, left + side, top + side)))
 
 
 def as_batch(array: np.ndarray) -> tuple[np.ndarray, bool]:
     """Brings one image or a batch into one layout; the values stay as they are.
 
-    The axes tell what is meant. A last axis of up to 4 counts as channels, so that [H, W, 3] is
-    one image and [N, H, W] are N gray ones; give gray images of 1 to 4 pixels' width as
-    [N, H, W, 1].
-
     Args:
-        array: uint8, uint16 or float in [0, 1]; [H, W], [H, W, 1], [H, W, 3], [N, H, W],
-            [N, H, W, 1] or [N, H, W, 3].
+        array: uint8, uint16 or float in [0, 1]; [H, W], [H, W, 1 or 3], [N, H, W] or
+            [N, H, W, 1 or 3]. Of three axes, the last one is the channels if it is up to 4.
 
     Returns:
         (the same values [N, H, W, 1 or 3], whether they are one image only).
@@ -269,16 +205,14 @@ def as_batch(array: np.ndarray) -> tuple[np.ndarray, bool]:
         ImageError: Another type or shape, no pixels, or a float outside [0, 1].
     """
     array = np.asarray(array)
-    received = f"Received: dtype={array.dtype}, shape={list(array.shape)}"
-    if array.dtype.name not in FULL_SCALE:
-        raise ImageError(
-            f"an image's values must be uint8, uint16 or float in [0, 1]. {received}")
     has_channels = array.ndim == 4 or (array.ndim == 3 and array.shape[-1] <= MAX_CHANNELS)
     channels = array.shape[-1] if has_channels else 1
-    if array.ndim not in (2, 3, 4) or channels not in (1, 3) or not array.size:
+    if (array.dtype.name not in FULL_SCALE or array.ndim not in (2, 3, 4)
+            or channels not in (1, 3) or not array.size):
         raise ImageError(
-            "an image must be [H, W], [H, W, 1] or [H, W, 3], a batch [N, H, W], [N, H, W, 1] or "
-            f"[N, H, W, 3], without alpha and not empty. {received}")
+            "an image must be uint8, uint16 or float in [0, 1]; [H, W], [H, W, 1] or [H, W, 3], a "
+            "batch [N, H, W], [N, H, W, 1] or [N, H, W, 3]; without alpha and not empty. "
+            f"Received: dtype={array.dtype}, shape={list(array.shape)}")
     if array.dtype.kind == "f" and not (array.min() >= 0.0 and array.max() <= 1.0):
         raise ImageError("an image's floats must be in [0, 1]. "
                          f"Received: {array.min():g} to {array.max():g}")

@@ -11,7 +11,7 @@ import numpy as np
 
 from colorizer.data.dataset import DEFAULT_SIZE, Dataset, DatasetError
 from colorizer.data.folder import load_folder
-from colorizer.data.images import ImageError, is_gray, read_rgb
+from colorizer.data.images import is_gray, read_rgb
 from colorizer.data.pipeline import ArraySource
 from colorizer.data.tfds import load_tfds
 
@@ -27,12 +27,11 @@ def load_dataset(
 ) -> Dataset:
     """Finds images and divides them into training, validation and test split.
 
-    * The sample: tiles of its photographs. Of the two columns of tiles at the right the left one
-      is the validation split, the other one the test split.
-    * A folder with the subfolder `train` and `val` (or `valid`, `validation`) or `test` or both,
-      in any case: these. If one of the two is missing, the other one is the test split, and 5 % of
-      `train` validate, by a hash of the file's name. Any other folder: 10 % test and 5 % validate,
-      by that hash.
+    * The sample: of the two columns of tiles at the right of its photographs, the left one
+      validates and the other one tests.
+    * A folder with the subfolder `train` and `val` (or `valid`, `validation`) or `test` or both, in
+      any case: these. If one of the two is missing, the other tests, and 5 % of `train` validate,
+      by a hash of their names. Any other folder: 10 % test and 5 % validate, by that hash.
     * A set of TensorFlow Datasets: the last 5 % of `train` validate, `test` or else `validation`
       tests. If it has neither, the last 10 % of `train` test, and the 5 % before them validate.
 
@@ -40,15 +39,13 @@ def load_dataset(
     results compare with published ones.
 
     Example:
-        dataset = load_dataset("cifar10")
         dataset = load_dataset("~/photos", image_size=128)
 
     Args:
         name: "sample" (photographs that come with scikit-image, 32 px), a folder of images, or
             the name of a TensorFlow Datasets set with an `image`, such as "cifar10".
         data_dir: Where TensorFlow Datasets keeps its data; by default ~/tensorflow_datasets.
-        image_size: Side of the images in pixels; by default the data set's own if all are
-            square and of 16, 32 or 64 px, else 256.
+        image_size: Side in pixels; by default the data set's own if it is 16, 32 or 64, else 256.
         workdir: Folder of a run that may know these files already (`Dataset.save_scan`).
 
     Raises:
@@ -77,20 +74,13 @@ def _load_sample(image_size: int | None) -> Dataset:
     if image_size not in (None, SAMPLE_SIZE):
         raise DatasetError(f"The sample's `image_size` must be {SAMPLE_SIZE}. "
                            f"Received: image_size={image_size}")
-    train, validation, test = [], [], []
-    for path in sample_paths():
-        try:
-            rgb = read_rgb(path)
-        except ImageError as error:
-            raise DatasetError("The sample needs the photographs in scikit-image's own package; "
-                               f"reinstall it. Received: {error}") from error
-        rgb = np.asarray(Image.fromarray(rgb).reduce(2))
-        # Each of the last two columns is 9 to 14 % of a photograph's width.
-        left, right = rgb.shape[1] - 2 * SAMPLE_SIZE, rgb.shape[1] - SAMPLE_SIZE
-        train += _tiles(rgb[:, :left], SAMPLE_STRIDE)
-        validation += _tiles(rgb[:, left:right], SAMPLE_SIZE)
-        test += _tiles(rgb[:, right:], SAMPLE_SIZE)
-    splits = [np.stack(tiles) for tiles in (train, validation, test)]
+    photos = [np.asarray(Image.fromarray(read_rgb(path)).reduce(2)) for path in sample_paths()]
+    # Each of the last two columns is 9 to 14 % of a photograph's width.
+    left, right = -2 * SAMPLE_SIZE, -SAMPLE_SIZE
+    splits = [np.concatenate(tiles) for tiles in (
+        [_tiles(rgb[:, :left], SAMPLE_STRIDE) for rgb in photos],
+        [_tiles(rgb[:, left:right], SAMPLE_SIZE) for rgb in photos],
+        [_tiles(rgb[:, right:], SAMPLE_SIZE) for rgb in photos])]
     kept = [tiles[~is_gray(tiles)] for tiles in splits]
     return Dataset(
         "sample", SAMPLE_SIZE, ArraySource(kept[0]), ArraySource(kept[1]), ArraySource(kept[2]),
@@ -98,8 +88,7 @@ def _load_sample(image_size: int | None) -> Dataset:
         fingerprint=hashlib.sha256(kept[0]).hexdigest())
 
 
-def _tiles(rgb: np.ndarray, stride: int) -> list[np.ndarray]:
-    height, width = rgb.shape[:2]
-    return [rgb[top:top + SAMPLE_SIZE, left:left + SAMPLE_SIZE]
-            for top in range(0, height - SAMPLE_SIZE + 1, stride)
-            for left in range(0, width - SAMPLE_SIZE + 1, stride)]
+def _tiles(rgb: np.ndarray, stride: int) -> np.ndarray:
+    shape = (SAMPLE_SIZE, SAMPLE_SIZE, 3)
+    windows = np.lib.stride_tricks.sliding_window_view(rgb, shape)
+    return windows[::stride, ::stride].reshape(-1, *shape)

@@ -1,14 +1,13 @@
 """Images in memory or in files as tf.data pipelines, and what each position of training draws.
 
-The training order is a pure function of (seed, position): position p = 0, 1, 2, ... counts the
-training images drawn since the beginning, `p // size` is its epoch. Nothing is remembered between
-steps, so that a run stopped anywhere goes on exactly. Augmentation depends on (seed, position)
-too, not on the batch or the number of replicas.
+The training order and the augmentation are pure functions of (seed, position): position p = 0, 1,
+2, ... counts the training images drawn since the beginning, `p // size` is its epoch. Nothing is
+remembered between steps, so that a run stopped anywhere goes on exactly, on any number of replicas.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
 from pathlib import Path
@@ -22,28 +21,17 @@ from colorizer.data.images import read_rgb, resize_and_crop
 MIN_CROP_AREA = 0.5  # of the largest square
 AUTOTUNE = tf.data.AUTOTUNE
 
-# Streams of random numbers. The first three make the key of a permutation.
-KEYS = (0, 1, 2)
-FLIP, SCALE, DOWN, RIGHT = DRAWS = (3, 4, 5, 6)
+# Streams of random numbers: those of the key of a permutation; flip, scale, down and right.
+KEYS, DRAWS = (0, 1, 2), (3, 4, 5, 6)
 HASH_BITS = 40
 DRAW_BITS = 24  # what float32 holds exactly
-# tf.random.experimental.index_shuffle stops after 4 rounds of its cipher: there the orders of
-# consecutive epochs correlate by 0.7 (keys 0, 1, 2, ...), and even with random keys the means of
-# batches vary 40 % too little.
+# After the 4 rounds of tf.random.experimental.index_shuffle the orders of consecutive epochs
+# correlate by 0.7, and even with random keys the means of batches vary 40 % too little.
 ROUNDS = 16
 
 
 def random_bits(numbers: tf.Tensor, seed: int, stream: int) -> tf.Tensor:
-    """Hashes each number on its own.
-
-    Args:
-        numbers: int64, scalar or [n], in [0, 2**40).
-        seed: The run's seed.
-        stream: Different streams are independent.
-
-    Returns:
-        int64 like `numbers`, pseudo-random in [0, 2**40).
-    """
+    """Hashes each int64 number in [0, 2**40) to another; different streams are independent."""
     key = tf.random.stateless_uniform(
         [3], tf.constant((seed, stream), tf.int64), None, None, tf.int32)
     return tf.raw_ops.RandomIndexShuffle(
@@ -53,15 +41,8 @@ def random_bits(numbers: tf.Tensor, seed: int, stream: int) -> tf.Tensor:
 def shuffled(indices: tf.Tensor, size: tf.Tensor | int, number: tf.Tensor, seed: int) -> tf.Tensor:
     """Looks indices up in the permutation of [0, size) that belongs to (seed, number).
 
-    Args:
-        indices: int64 [n] in [0, size).
-        size: Length of the permutation, which is never stored. A tiny one is slow, some 0.5 ms an
-            index, because the cipher permutes 2**16 numbers at least.
-        number: int64, scalar or [n]: of the epoch or block.
-        seed: The run's seed.
-
-    Returns:
-        int64 [n] in [0, size).
+    It is never stored. A tiny one is slow, some 0.5 ms an index, because the cipher permutes 2**16
+    numbers at least. `number`, of the epoch or block, is int64 as the `indices`, or one for all.
     """
     key = tf.stack([random_bits(number, seed, stream) % 2**31 for stream in KEYS], axis=-1)
     return tf.raw_ops.RandomIndexShuffle(
@@ -70,30 +51,18 @@ def shuffled(indices: tf.Tensor, size: tf.Tensor | int, number: tf.Tensor, seed:
 
 
 def draws(positions: tf.Tensor, seed: int) -> tf.Tensor:
-    """Random numbers for the augmentation of the images at `positions`.
-
-    Args:
-        positions: int64, scalar or [n].
-        seed: The run's seed.
-
-    Returns:
-        float32 [4] or [n, 4] in [0, 1): flip, scale, down, right.
-    """
+    """Draws flip, scale, down and right in [0, 1) for int64 positions [...]: float32 [..., 4]."""
     bits = tf.stack([random_bits(positions, seed, stream) for stream in DRAWS], axis=-1)
     return tf.cast(bits // 2**(HASH_BITS - DRAW_BITS), tf.float32) / 2**DRAW_BITS
 
 
-def random_view(rgb: np.ndarray, numbers: np.ndarray, size: int) -> np.ndarray:
-    """Cuts a square of 0.5 to 1 of the largest one's area at a random place, perhaps mirrored.
+def view(rgb: np.ndarray, size: int, numbers: np.ndarray | None = None) -> np.ndarray:
+    """Brings uint8 [H, W, 3] to [size, size, 3]: the central square or, with numbers, a random one.
 
-    Args:
-        rgb: uint8 [H, W, 3].
-        numbers: float32 [4], see `draws`.
-        size: Side of the result in pixels.
-
-    Returns:
-        uint8 [size, size, 3].
+    That has 0.5 to 1 of the largest one's area, and is perhaps mirrored; for `numbers` see `draws`.
     """
+    if numbers is None:
+        return resize_and_crop(rgb, size)
     flip, scale, down, right = (float(number) for number in numbers)
     height, width = rgb.shape[:2]
     area = MIN_CROP_AREA + (1 - MIN_CROP_AREA) * scale
@@ -105,27 +74,12 @@ def random_view(rgb: np.ndarray, numbers: np.ndarray, size: int) -> np.ndarray:
     return resize_and_crop(np.ascontiguousarray(square), size)
 
 
-def call_numpy(
-    function: Callable[..., np.ndarray], arguments: Sequence[tf.Tensor], size: int
-) -> tf.Tensor:
-    """Calls `function`, which returns uint8 [size, size, 3], from within a graph."""
-    rgb = tf.numpy_function(function, arguments, tf.uint8, stateful=False)
-    return tf.ensure_shape(rgb, (size, size, 3))
-
-
 @dataclass(frozen=True)
 class Positions:
     """Which positions one worker draws.
 
     With R replicas and L of them here, step s has the elements s*R + worker*L + j for j < L;
     element e has the positions [e * batch_size, (e + 1) * batch_size).
-
-    Attributes:
-        batch_size: Images of an element, that is, of one replica's step.
-        first_step: Step to begin with.
-        replicas: R, in all workers.
-        local_replicas: L.
-        worker: Number of this worker.
     """
 
     batch_size: int
@@ -156,11 +110,7 @@ class Positions:
 
 
 class Source(Protocol):
-    """The images of one split.
-
-    Attributes:
-        size: Their number.
-    """
+    """The images of one split, `size` of them."""
 
     size: int
 
@@ -171,18 +121,15 @@ class Source(Protocol):
         """Returns uint8 [<= batch_size, S, S, 3] batches of at most `limit` images in order."""
 
 
-def spread(size: int, limit: int | None) -> np.ndarray:
+def spread(size: int, limit: int | None) -> tf.data.Dataset:
     """Returns int64 numbers below `size`: all, or `limit` evenly spread ones."""
     count = size if limit is None else min(limit, size)
-    return np.arange(count, dtype=np.int64) * size // max(count, 1)
+    return tf.data.Dataset.from_tensor_slices(
+        np.arange(count, dtype=np.int64) * size // max(count, 1))
 
 
 class ArraySource:
-    """Images in memory at their final size. Augmentation only mirrors them.
-
-    Args:
-        rgb: uint8 [N, S, S, 3].
-    """
+    """Images in memory, uint8 [N, S, S, 3]. Augmentation only mirrors them."""
 
     def __init__(self, rgb: np.ndarray):
         self.size = len(rgb)
@@ -201,18 +148,14 @@ class ArraySource:
         return positions.elements().map(images, AUTOTUNE)
 
     def batches(self, batch_size: int, limit: int | None) -> tf.data.Dataset:
-        numbers = tf.data.Dataset.from_tensor_slices(spread(self.size, limit))
-        return numbers.batch(batch_size).map(lambda batch: tf.gather(self._rgb, batch))
+        return spread(self.size, limit).batch(batch_size).map(
+            lambda numbers: tf.gather(self._rgb, numbers))
 
 
 class FileSource:
     """Image files, each read when it is needed.
 
     A file that vanishes or breaks in mid-training stops it with the reader's message.
-
-    Args:
-        paths: The files.
-        image_size: Side of the images made of them, in pixels.
     """
 
     def __init__(self, paths: Sequence[Path], image_size: int):
@@ -220,24 +163,21 @@ class FileSource:
         self._paths = list(paths)
         self._image_size = image_size
 
-    def _read(self, index: int) -> np.ndarray:
-        return resize_and_crop(read_rgb(self._paths[index]), self._image_size)
-
-    def _read_random_view(self, index: int, numbers: np.ndarray) -> np.ndarray:
-        return random_view(read_rgb(self._paths[index]), numbers, self._image_size)
+    def _read(self, *planned: tf.Tensor) -> tf.Tensor:
+        """Reads a file within a graph, by its number and perhaps random numbers for its view."""
+        size = self._image_size
+        rgb = tf.numpy_function(
+            lambda index, *numbers: view(read_rgb(self._paths[index]), size, *numbers),
+            planned, tf.uint8, stateful=False)
+        return tf.ensure_shape(rgb, (size, size, 3))
 
     def stream(self, positions: Positions, seed: int, augment: bool) -> tf.data.Dataset:
         def plan(positions: tf.Tensor) -> tuple[tf.Tensor, ...]:
             indices = shuffled(positions % self.size, self.size, positions // self.size, seed)
             return (indices, draws(positions, seed)) if augment else (indices,)
 
-        read = self._read_random_view if augment else self._read
-        images = positions.elements().map(plan).unbatch().map(
-            lambda *planned: call_numpy(read, planned, self._image_size), AUTOTUNE)
+        images = positions.elements().map(plan).unbatch().map(self._read, AUTOTUNE)
         return images.batch(positions.batch_size, drop_remainder=True)
 
     def batches(self, batch_size: int, limit: int | None) -> tf.data.Dataset:
-        numbers = tf.data.Dataset.from_tensor_slices(spread(self.size, limit))
-        return numbers.map(
-            lambda number: call_numpy(self._read, (number,), self._image_size),
-            AUTOTUNE).batch(batch_size)
+        return spread(self.size, limit).map(self._read, AUTOTUNE).batch(batch_size)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 import contextlib
 from dataclasses import dataclass
 import hashlib
@@ -16,10 +16,8 @@ import tensorflow as tf
 from colorizer.data.dataset import (
     DEFAULT_SIZE, TEST_SHARE, VALIDATION_SHARE, Dataset, DatasetError, progress
 )
-from colorizer.data.images import is_gray, resize_and_crop
-from colorizer.data.pipeline import (
-    AUTOTUNE, ArraySource, Positions, call_numpy, draws, random_view, shuffled
-)
+from colorizer.data.images import is_gray
+from colorizer.data.pipeline import AUTOTUNE, ArraySource, Positions, draws, shuffled, view
 
 OWN_SIZES = (16, 32, 64)  # data sets of such images are used as they are
 ARRAY_BYTES = 2**30
@@ -29,10 +27,7 @@ DOWNLOAD_RETRIES = 2  # ten, the default, take minutes to say that there is no n
 
 
 def load_tfds(name: str, data_dir: str | None, image_size: int | None) -> Dataset:
-    """Loads a set by its name, downloading it if it is not there.
-
-    Args, Returns and Raises are those of `data.load_dataset`.
-    """
+    """Loads a set by its name, downloading it if it is not there; see `data.load_dataset`."""
     import tensorflow_datasets as tfds
 
     folder = os.path.expanduser(data_dir or tfds.core.constants.DATA_DIR)
@@ -48,13 +43,12 @@ def load_tfds(name: str, data_dir: str | None, image_size: int | None) -> Datase
         splits = _tfds_splits(builder)
         own = image.shape[0] if image.shape[0] == image.shape[1] else None
         size = image_size or (own if own in OWN_SIZES else DEFAULT_SIZE)
-        if sum(map(len, splits)) * size * size * 3 <= ARRAY_BYTES:
-            return _in_memory(name, splits, size, own == size)
-        return _streamed(name, splits, size)
+        in_memory = sum(map(len, splits)) * size * size * 3 <= ARRAY_BYTES
+        return (_in_memory if in_memory else _streamed)(name, splits, size)
 
 
-def _in_memory(name: str, splits: list[_Records], size: int, as_it_is: bool) -> Dataset:
-    train, validation, test = (_load_array(records, size, as_it_is) for records in splits)
+def _in_memory(name: str, splits: list[_Records], size: int) -> Dataset:
+    train, validation, test = (_load_array(records, size) for records in splits)
     color = [rgb[~is_gray(rgb)] for rgb in (train, validation)]
     if not all(map(len, color)):
         raise ValueError("{} color images to train and {} to validate on".format(*map(len, color)))
@@ -65,12 +59,14 @@ def _in_memory(name: str, splits: list[_Records], size: int, as_it_is: bool) -> 
 
 
 def _streamed(name: str, splits: list[_Records], size: int) -> Dataset:
-    train, validation = (RecordSource(records.read, len(records), size) for records in splits[:2])
-    test = RecordSource(splits[2].read, len(splits[2]), size, keep_gray=True)
+    train, validation = (RecordSource(records, size) for records in splits[:2])
     if not any(True for _ in validation.batches(1, 1)):
         raise ValueError("no color image to validate on")
-    return Dataset(name, size, train, validation, test, gray_left_out=None,
-                   fingerprint=hashlib.sha256(splits[0].name.encode()).hexdigest())
+    info = splits[0].builder.info
+    shards = info.splits["train"].num_shards  # others would mean another order
+    identity = f"{info.full_name}/train[0:{splits[0].stop}]@{shards}"
+    return Dataset(name, size, train, validation, RecordSource(splits[2], size, keep_gray=True),
+                   gray_left_out=None, fingerprint=hashlib.sha256(identity.encode()).hexdigest())
 
 
 @contextlib.contextmanager
@@ -78,11 +74,9 @@ def _tfds_errors(name: str, folder: str) -> Iterator[None]:
     """Turns whatever TensorFlow Datasets raises into a DatasetError, without its noise."""
     from tensorflow_datasets.core.download import downloader
 
-    loggers = [logging.getLogger("absl"), logging.getLogger("urllib3")]
-    levels = [logger.level for logger in loggers]
     retries, downloader.MAX_RETRIES = downloader.MAX_RETRIES, DOWNLOAD_RETRIES
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
+    disabled = logging.root.manager.disable
+    logging.disable(logging.WARNING)
     try:
         yield
     except Exception as error:  # of any kind: no network, a bad checksum, a missing manual download
@@ -94,8 +88,7 @@ def _tfds_errors(name: str, folder: str) -> Iterator[None]:
         ) from error
     finally:
         downloader.MAX_RETRIES = retries
-        for logger, level in zip(loggers, levels):
-            logger.setLevel(level)
+        logging.disable(disabled)
 
 
 @dataclass(frozen=True)
@@ -109,12 +102,6 @@ class _Records:
 
     def __len__(self) -> int:
         return self.stop - self.start
-
-    @property
-    def name(self) -> str:
-        """Names them; other shards would mean another order."""
-        shards = self.builder.info.splits[self.split].num_shards
-        return f"{self.builder.info.full_name}/{self.split}[{self.start}:{self.stop}]@{shards}"
 
     def read(self, start: int, stop: int) -> tf.data.Dataset:
         """Returns the encoded images [start, stop), counted from `self.start`."""
@@ -147,19 +134,14 @@ def _tfds_splits(builder: Any) -> list[_Records]:
             test or _Records(builder, "train", end, total)]
 
 
-def _load_array(records: _Records, size: int, as_it_is: bool) -> np.ndarray:
+def _load_array(records: _Records, size: int) -> np.ndarray:
     """Decodes all images to uint8 [N, size, size, 3]."""
-    def fit(encoded: tf.Tensor) -> tf.Tensor:
-        rgb = decode_rgb(encoded)
-        return tf.ensure_shape(rgb, (size, size, 3)) if as_it_is else _fit(rgb, size)
-
     rgb = np.empty((len(records), size, size, 3), np.uint8)
-    batches = records.read(0, len(records)).map(fit, AUTOTUNE).batch(256).prefetch(AUTOTUNE)
-    start = 0
+    batches = records.read(0, len(records)).map(
+        lambda encoded: _view(decode_rgb(encoded), size), AUTOTUNE).batch(256).prefetch(AUTOTUNE)
     with progress(None, len(records), f"{records.split} images") as bar:
-        for batch in batches.as_numpy_iterator():
-            rgb[start:start + len(batch)] = batch
-            start += len(batch)
+        for start, batch in zip(range(0, len(records), 256), batches.as_numpy_iterator()):
+            rgb[start:start + 256] = batch
             bar.update(len(batch))
     return rgb
 
@@ -170,19 +152,12 @@ class RecordSource:
     Which of them are gray is not known before they are decoded. In training the place of a gray one
     is taken by the nearest color one before it in the same shuffled block, so that what a position
     holds depends on the block alone: not on where a run was resumed, nor on the workers. Should
-    `MAX_LOOK_BACK` records in a row be gray, one of them is used.
-
-    Args:
-        read: (start, stop) -> the encoded images of these records in fixed order.
-        size: Number of records.
-        image_size: Side of the images made of them, in pixels.
-        keep_gray: Whether `batches` has the gray ones too.
+    `MAX_LOOK_BACK` records in a row be gray, one is used. With `keep_gray`, `batches` has them too.
     """
 
-    def __init__(self, read: Callable[[int, int], tf.data.Dataset], size: int, image_size: int,
-                 keep_gray: bool = False):
-        self.size = size
-        self._read = read
+    def __init__(self, records: _Records, image_size: int, keep_gray: bool = False):
+        self.size = len(records)
+        self._records = records
         self._image_size = image_size
         self._keep_gray = keep_gray
 
@@ -200,32 +175,28 @@ class RecordSource:
         def pass_over(records: tf.data.Dataset, first_block: tf.Tensor) -> tf.data.Dataset:
             return records.batch(SHUFFLE_BLOCK).enumerate(first_block).prefetch(1).flat_map(places)
 
-        whole = self._read(0, self.size)
+        whole = self._records.read(0, self.size)
         rest = tf.data.Dataset.counter(tf.constant(epoch + 1, tf.int64)).flat_map(
             lambda number: pass_over(whole, number * blocks))
-        begun = self._read(block * SHUFFLE_BLOCK, self.size)  # those before are not even read
+        begun = self._records.read(block * SHUFFLE_BLOCK, self.size)  # none before are read
         return pass_over(begun, epoch * blocks + block).skip(offset).concatenate(rest)
 
     def stream(self, positions: Positions, seed: int, augment: bool) -> tf.data.Dataset:
         def image(position: tf.Tensor, block: tuple[tf.Tensor, ...]) -> tf.Tensor:
-            rgb = _decode_color(*block)
-            if not augment:
-                return _fit(rgb, self._image_size)
-            return call_numpy(
-                lambda rgb, numbers: random_view(rgb, numbers, self._image_size),
-                (rgb, draws(position, seed)), self._image_size)
+            numbers = [draws(position, seed)] if augment else []
+            return _view(_decode_color(*block), self._image_size, *numbers)
 
         numbered = self._shuffled_from(positions.first, seed).enumerate(positions.first)
         local = numbered.filter(lambda position, _: positions.are_local(position))
         return local.map(image, AUTOTUNE).batch(positions.batch_size, drop_remainder=True)
 
     def batches(self, batch_size: int, limit: int | None) -> tf.data.Dataset:
-        images = self._read(0, self.size).map(decode_rgb, AUTOTUNE)
+        images = self._records.read(0, self.size).map(decode_rgb, AUTOTUNE)
         if not self._keep_gray:
             images = images.filter(lambda rgb: tf.logical_not(_is_gray(rgb)))
         # Evenly spread ones would mean reading the whole split.
         return images.take(-1 if limit is None else limit).map(
-            lambda rgb: _fit(rgb, self._image_size), AUTOTUNE).batch(batch_size)
+            lambda rgb: _view(rgb, self._image_size), AUTOTUNE).batch(batch_size)
 
 
 def decode_rgb(encoded: tf.Tensor) -> tf.Tensor:
@@ -234,9 +205,15 @@ def decode_rgb(encoded: tf.Tensor) -> tf.Tensor:
         tf.io.decode_image(encoded, channels=3, expand_animations=False), (None, None, 3))
 
 
-def _fit(rgb: tf.Tensor, size: int) -> tf.Tensor:
-    """`resize_and_crop` within a graph."""
-    return call_numpy(lambda rgb: resize_and_crop(rgb, size), (rgb,), size)
+def _view(rgb: tf.Tensor, size: int, *numbers: tf.Tensor) -> tf.Tensor:
+    """`pipeline.view` within a graph; leaves it only if there is something to do."""
+    def call() -> tf.Tensor:
+        return tf.numpy_function(lambda rgb, *numbers: view(rgb, size, *numbers),
+                                 (rgb, *numbers), tf.uint8, stateful=False)
+
+    fits = tf.reduce_all(tf.shape(rgb)[:2] == size)
+    result = call() if numbers else tf.cond(fits, lambda: rgb, call)
+    return tf.ensure_shape(result, (size, size, 3))
 
 
 def _is_gray(rgb: tf.Tensor) -> tf.Tensor:
@@ -247,13 +224,8 @@ def _is_gray(rgb: tf.Tensor) -> tf.Tensor:
 def _decode_color(records: tf.Tensor, order: tf.Tensor, place: tf.Tensor) -> tf.Tensor:
     """Decodes a record or, if it is gray, the nearest color one before it.
 
-    Args:
-        records: string [n]: a block of encoded images.
-        order: int64 [n]: the permutation in which they are drawn. The last comes before the first.
-        place: int64: which of that order is wanted.
-
-    Returns:
-        uint8 [H, W, 3].
+    It is number `place` in the `order`, int64 [n], in which a block of encoded `records`, string
+    [n], is drawn. The last comes before the first.
     """
     def decode(back: tf.Tensor) -> tf.Tensor:
         return decode_rgb(records[order[(place - back) % tf.size(order, tf.int64)]])

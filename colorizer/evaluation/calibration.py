@@ -1,19 +1,16 @@
 """Does a model give the color statistics that it is asked for? Desired against achieved.
 
 A conditional model is given every target of every control, one at a time. Two things say what
-to expect of it. The *limit* is the nearest value that any colors at all could reach at the image's
-lightness (`color.achievable_range`; where that is not known, the target itself). The *baseline* is
-the model's own unconditional colors, moved to the target by `color.retarget`, which needs no
-conditional model.
+to expect of it. The *limit* is the nearest value that any colors could reach at the image's
+lightness (`color.achievable_range`). The *baseline* is the model's own unconditional colors, moved
+to the target by `color.retarget`, which needs no conditional model.
 """
 
 from __future__ import annotations
 
-import csv
 from dataclasses import asdict, dataclass
 import functools
-import io
-import json
+import itertools
 import math
 from pathlib import Path
 from typing import Callable, Iterable, Mapping, Sequence
@@ -28,48 +25,31 @@ import tensorflow as tf
 
 from colorizer import color, data
 from colorizer.color.controls import CONTROLS, Control, select
-from colorizer.files import write_atomic
+from colorizer.evaluation.evaluator import write_table
 
-TARGETS = tuple(i / 10 for i in range(11))
-CIRCULAR_TARGETS = tuple(i / 12 for i in range(12))
 MIN_SATURATION = 0.02  # mean HSV saturation above which an image has a hue
 CHUNK = 8  # images retargeted at once: they stay in the processor's cache, and any batch size fits
-PANEL_COLUMNS, PANEL_INCHES, DPI = 4, (3.2, 2.9), 100
+PANEL_COLUMNS, PANEL_WIDTH, PANEL_HEIGHT, DPI = 4, 3.2, 2.9, 100  # sizes in inches
 Colorize = Callable[..., np.ndarray]
 
 
 @dataclass(frozen=True)
 class Row:
-    """One target of one control, over all images. Statistics are in the control's unit, 0 ... 1.
-
-    Attributes:
-        control: name of the control.
-        desired: the target, the same for every image.
-        limit: mean of the target clipped to each image's `color.achievable_range`.
-        achieved: mean statistic of the results, circular for a circular control.
-        spread: standard deviation of it over the images, circular likewise.
-        error: mean |achieved - desired| of the images.
-        limit_error: mean |achieved - limit| of the images.
-        network_limit_error: as `limit_error`, of the network without correction of its output.
-        delta_e: mean CIEDE2000 between the results and the originals moved to the target.
-        baseline_achieved, baseline_limit_error, baseline_delta_e: as those, of the baseline.
-        images: number of images whose statistic counts. For hue these are colored results, of mean
-            HSV saturation above 0.02. Means of no image are NaN.
-    """
+    """One target of one control, over all images. Statistics are in [0, 1]; no image gives NaN."""
 
     control: str
-    desired: float
-    limit: float
-    achieved: float
-    spread: float
-    error: float
-    limit_error: float
-    network_limit_error: float
-    delta_e: float
+    desired: float  # the target, the same for every image
+    limit: float  # mean of the target clipped to each image's achievable range
+    achieved: float  # mean statistic of the results, circular for a circular control
+    spread: float  # standard deviation of it over the images, circular likewise
+    error: float  # mean |achieved - desired| of the images
+    limit_error: float  # mean |achieved - limit| of the images
+    network_limit_error: float  # the same of the network, without correction of its output
+    delta_e: float  # mean CIEDE2000 from the results to the originals moved to the target
     baseline_achieved: float
     baseline_limit_error: float
     baseline_delta_e: float
-    images: int
+    images: int  # how many count: all, for hue those of mean HSV saturation > MIN_SATURATION
 
 
 COLUMNS = (  # two lines of heading, field, decimals
@@ -82,26 +62,19 @@ COLUMNS = (  # two lines of heading, field, decimals
 
 @dataclass(frozen=True)
 class Calibration:
-    """The calibration of a model on some images.
-
-    Attributes:
-        rows: by control, then by rising target.
-        examples: number of images.
-    """
+    """The calibration of a model on `examples` images; rows by control, then by rising target."""
 
     rows: Sequence[Row]
     examples: int
 
     def by_control(self) -> dict[str, list[Row]]:
         """The rows of each control."""
-        panels: dict[str, list[Row]] = {}
-        for row in self.rows:
-            panels.setdefault(row.control, []).append(row)
-        return panels
+        return {name: list(rows) for name, rows in itertools.groupby(
+            self.rows, key=lambda row: row.control)}
 
     def scalars(self) -> dict[str, float]:
-        """Means over the targets, `saturation/error` and such; what is NaN is left out."""
-        means = {f"{name}/{field}": _mean([getattr(row, field) for row in rows])
+        """Means over the targets, such as `saturation/error`; what is NaN is left out."""
+        means = {f"{name}/{field}": _field_mean(rows, field)
                  for name, rows in self.by_control().items() for field in ("error", "delta_e")}
         return {name: value for name, value in means.items() if not math.isnan(value)}
 
@@ -113,8 +86,7 @@ class Calibration:
             tables += ["".join(f"{column[line]:>11s}" for column in COLUMNS) for line in (0, 1)]
             tables += ["".join(f"{getattr(row, field):11.{decimals}f}"
                                for _, _, field, decimals in COLUMNS) for row in rows] + [""]
-            means = {field: _mean([getattr(row, field) for row in rows])
-                     for _, _, field, _ in COLUMNS}
+            means = {field: _field_mean(rows, field) for _, _, field, _ in COLUMNS}
             better = means["delta_e"] < means["baseline_delta_e"]
             summary.append(
                 f"{name}: error {means['error']:.4f}, to the limit {means['limit_error']:.4f} "
@@ -129,8 +101,7 @@ class Calibration:
         panels = self.by_control()
         columns = min(PANEL_COLUMNS, len(panels))
         lines = math.ceil(len(panels) / columns)
-        figure = Figure((PANEL_INCHES[0] * columns, PANEL_INCHES[1] * lines), DPI,
-                        layout="constrained")
+        figure = Figure((PANEL_WIDTH * columns, PANEL_HEIGHT * lines), DPI, layout="constrained")
         canvas = FigureCanvasAgg(figure)
         for place, (name, rows) in enumerate(panels.items(), 1):
             axes = figure.add_subplot(lines, columns, place)
@@ -143,24 +114,18 @@ class Calibration:
 
     def write(self, folder: Path) -> list[Path]:
         """Writes calibration.json (NaN as null), .csv and .png, the figure; returns the paths."""
-        paths = [folder / f"calibration.{suffix}" for suffix in ("json", "csv", "png")]
         rows = [asdict(row) for row in self.rows]
-        values = {"examples": self.examples, "means": self.scalars(), "rows": [
-            {name: None if value != value else value for name, value in row.items()}
-            for row in rows]}
-        write_atomic(paths[0], json.dumps(values, indent=2, allow_nan=False) + "\n")
-        table = io.StringIO()
-        writer = csv.DictWriter(table, list(rows[0]))
-        writer.writeheader()
-        writer.writerows(rows)
-        write_atomic(paths[1], table.getvalue())
-        data.write_image(paths[2], self.figure())
-        return paths
+        paths = write_table(folder / "calibration", rows, {
+            "examples": self.examples, "means": self.scalars(), "rows": [
+                {name: None if value != value else value for name, value in row.items()}
+                for row in rows]})
+        data.write_image(folder / "calibration.png", self.figure())
+        return [*paths, folder / "calibration.png"]
 
 
 def targets_of(control: Control) -> Sequence[float]:
     """The targets that a control is measured at: 0, 0.1 ... 1, or 12 around the circle."""
-    return CIRCULAR_TARGETS if control.circular else TARGETS
+    return [i / 12 for i in range(12)] if control.circular else [i / 10 for i in range(11)]
 
 
 def calibrate(
@@ -174,8 +139,7 @@ def calibrate(
             images of the same shape; without a target, the model's unconditional colors.
         batches: the images, uint8 [batch, h, w, 3] each; gone through once.
         network: as `colorize`, without correction of its output; by default `colorize` itself.
-        controls: what to measure.
-        targets: control -> targets in [0, 1]; by default `targets_of` each.
+        targets: name of a control -> targets in [0, 1]; by default `targets_of` each.
 
     Raises:
         ValueError: there is no image.
@@ -185,7 +149,7 @@ def calibrate(
         >>> batches = data.load_dataset("sample").test_batches(64)
         >>> print(calibrate(colorizer.colorize_rgb8, batches, controls=colorizer.controls).text())
     """
-    parts: dict[tuple[Control, float], list[dict[str, np.ndarray]]] = {
+    parts: dict[tuple[Control, float], list] = {
         (control, target): [] for control in controls
         for target in sorted(targets[control.name] if targets else targets_of(control))}
     examples = 0
@@ -210,30 +174,30 @@ def _measure(
     result: np.ndarray, alone: np.ndarray,
 ) -> dict[str, np.ndarray]:
     """Values of each image, float [batch]; NaN where a statistic does not count."""
-    retargeted, baseline = (
-        _retarget(control, image, target) for image in (original, unconditional))
-    achieved, alone_achieved, baseline_achieved = (
-        _statistic(control, image) for image in (result, alone, baseline))
-    l_star = color.rgb_to_lab(_unit(original))[..., 0]
+    error = functools.partial(color.distance, control)
+    retargeted = _retarget(control, original, target)
+    baseline = _retarget(control, unconditional, target)
+    achieved = _statistic(control, result)
+    baseline_achieved = _statistic(control, baseline)
+    l_star = color.rgb_to_lab(data.unit_rgb(original))[..., 0]
     limit = np.clip(target, *map(np.asarray, color.achievable_range(control, l_star)))
     return {
         "limit": limit,
         "achieved": achieved,
-        "error": _error(control, achieved, target),
-        "limit_error": _error(control, achieved, limit),
-        "network_limit_error": _error(control, alone_achieved, limit),
+        "error": error(achieved, target),
+        "limit_error": error(achieved, limit),
+        "network_limit_error": error(_statistic(control, alone), limit),
         "delta_e": _delta_e(retargeted, result),
         "baseline_achieved": baseline_achieved,
-        "baseline_limit_error": _error(control, baseline_achieved, limit),
+        "baseline_limit_error": error(baseline_achieved, limit),
         "baseline_delta_e": _delta_e(retargeted, baseline),
     }
 
 
 def _row(control: Control, target: float, values: Mapping[str, np.ndarray]) -> Row:
-    means = {name: _mean(value) for name, value in values.items()}
-    means["achieved"], spread = _center_and_spread(values["achieved"], control.circular)
-    means["baseline_achieved"], _ = _center_and_spread(
-        values["baseline_achieved"], control.circular)
+    means = {name: _mean_and_spread(value)[0] for name, value in values.items()}
+    means["achieved"], spread = _mean_and_spread(values["achieved"], control.circular)
+    means["baseline_achieved"], _ = _mean_and_spread(values["baseline_achieved"], control.circular)
     return Row(control=control.name, desired=float(target), spread=spread,
                images=int(np.sum(~np.isnan(values["achieved"]))), **means)
 
@@ -244,60 +208,44 @@ def _retarget(control: Control, rgb8: np.ndarray, target: float) -> np.ndarray:
     for start in range(0, len(rgb8), CHUNK):
         part = rgb8[start:start + CHUNK]
         padded = np.concatenate([part, np.repeat(part[-1:], CHUNK - len(part), axis=0)])
-        moved = _compiled_retarget(control)(padded, np.full(CHUNK, target, np.float32))
+        moved = _compiled_retarget(control, padded, tf.fill(CHUNK, float(target)))
         parts.append(np.asarray(moved)[:len(part)])
     return np.concatenate(parts)
 
 
-@functools.lru_cache(maxsize=None)
-def _compiled_retarget(control: Control) -> Callable:
-    # XLA fuses the many small steps: 3 to 6 times faster than a plain graph on a CPU.
-    @functools.partial(tf.function, autograph=False, jit_compile=True)
-    def retarget(rgb8, target):
-        lab = color.rgb_to_lab(ops.cast(rgb8, "float32") / 255.0)
-        return ops.cast(ops.round(255.0 * color.retarget(lab, control, target)), "uint8")
-
-    return retarget
+# XLA fuses the many small steps: 3 to 6 times faster than a plain graph on a CPU.
+@functools.partial(tf.function, autograph=False, jit_compile=True)
+def _compiled_retarget(control, rgb8, target):
+    lab = color.rgb_to_lab(ops.cast(rgb8, "float32") / 255.0)
+    return ops.cast(ops.round(255.0 * color.retarget(lab, control, target)), "uint8")
 
 
 def _statistic(control: Control, rgb8: np.ndarray) -> np.ndarray:
-    rgb = _unit(rgb8)
+    """The statistic of each image, float64 [batch]; NaN where an image has no hue."""
+    rgb = data.unit_rgb(rgb8)
     value = np.asarray(color.measure(control, rgb), np.float64)
     if not control.circular:
         return value
     return np.where(np.asarray(color.saturation(rgb)) > MIN_SATURATION, value, np.nan)
 
 
-def _error(control: Control, achieved: np.ndarray, desired) -> np.ndarray:
-    return np.asarray(color.distance(control, achieved, desired))
-
-
 def _delta_e(rgb8: np.ndarray, other_rgb8: np.ndarray) -> np.ndarray:
-    """Mean CIEDE2000 of each image."""
-    return np.mean(skcolor.deltaE_ciede2000(
-        skcolor.rgb2lab(rgb8), skcolor.rgb2lab(other_rgb8)), axis=(1, 2))
+    lab, other_lab = skcolor.rgb2lab(rgb8), skcolor.rgb2lab(other_rgb8)
+    return np.mean(skcolor.deltaE_ciede2000(lab, other_lab), axis=(1, 2))
 
 
-def _unit(rgb8: np.ndarray) -> np.ndarray:
-    return rgb8.astype(np.float32) / 255.0
+def _field_mean(rows: Sequence[Row], field: str) -> float:
+    return _mean_and_spread(np.array([getattr(row, field) for row in rows]))[0]
 
 
-def _mean(values) -> float:
-    """The mean of what is not NaN; NaN if there is nothing else."""
-    values = np.asarray(values, np.float64)
-    values = values[~np.isnan(values)]
-    return float(np.mean(values)) if len(values) else math.nan
-
-
-def _center_and_spread(values: np.ndarray, circular: bool) -> tuple[float, float]:
+def _mean_and_spread(values: np.ndarray, circular: bool = False) -> tuple[float, float]:
     """Mean and standard deviation of what is not NaN; circular ones of shares of a turn."""
     values = values[~np.isnan(values)]
     if not len(values):
         return math.nan, math.nan
     if circular:
-        return (float(stats.circmean(values, high=1.0, low=0.0)),
-                float(stats.circstd(values, high=1.0, low=0.0)))
-    return float(np.mean(values)), float(np.std(values))
+        return float(stats.circmean(values, high=1.0)), float(stats.circstd(values, high=1.0))
+    return float(np.mean(values, dtype=np.float64)), float(np.std(values))
 
 
 def _draw(axes, rows: Sequence[Row], circular: bool) -> None:
@@ -313,5 +261,4 @@ def _draw(axes, rows: Sequence[Row], circular: bool) -> None:
     axes.plot(desired, limit, "k--", linewidth=1, label="limit at this lightness")
     axes.plot(desired, baseline, color="tab:orange", label="baseline: retargeted")
     axes.plot(desired, achieved, ".-", color="tab:blue", linewidth=1, label="model")
-    axes.fill_between(desired, achieved - spread, achieved + spread, color="tab:blue", alpha=0.2,
-                      linewidth=0)
+    axes.fill_between(desired, achieved - spread, achieved + spread, alpha=0.2, linewidth=0)

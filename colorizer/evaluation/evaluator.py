@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import io
 import json
 from pathlib import Path
-from typing import Callable, Iterable, Mapping
+from typing import Any, Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -63,16 +63,8 @@ class Evaluation:
 
     def write(self, folder: Path) -> list[Path]:
         """Writes the table as results.json and results.csv; returns the paths."""
-        json_path, csv_path = folder / "results.json", folder / "results.csv"
-        values = {"examples": self.examples, "rows": self.rows}
-        write_atomic(json_path, json.dumps(values, indent=2) + "\n")
-        table = io.StringIO()
-        writer = csv.DictWriter(table, ["row", "examples", *(name for name, _, _ in METRICS)])
-        writer.writeheader()
-        writer.writerows({"row": name, "examples": self.examples, **row}
-                         for name, row in self.rows.items())
-        write_atomic(csv_path, table.getvalue())
-        return [json_path, csv_path]
+        rows = [{"row": name, "examples": self.examples, **row} for name, row in self.rows.items()]
+        return write_table(folder / "results", rows, {"examples": self.examples, "rows": self.rows})
 
     def _verdict(self, name: str) -> str:
         """Says whether a model is better than coloring nothing at all."""
@@ -81,6 +73,18 @@ class Evaluation:
             f"{metric} {model[metric]:.2f} is "
             f"{'better' if model[metric] < gray[metric] else 'WORSE'} than gray "
             f"({gray[metric]:.2f})" for metric in ("mae_rgb", "delta_e"))
+
+
+def write_table(path: Path, rows: Sequence[Mapping[str, Any]], values: Any) -> list[Path]:
+    """Writes `rows` to path.csv and `values` to path.json; returns the JSON's path, the CSV's."""
+    json_path, csv_path = path.with_suffix(".json"), path.with_suffix(".csv")
+    write_atomic(json_path, json.dumps(values, indent=2) + "\n")
+    table = io.StringIO()
+    writer = csv.DictWriter(table, list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    write_atomic(csv_path, table.getvalue())
+    return [json_path, csv_path]
 
 
 def evaluate(colorize: Colorize, batches: Iterable[np.ndarray]) -> Evaluation:
@@ -103,9 +107,8 @@ def compare(models: Mapping[str, Colorize], batches: Iterable[np.ndarray]) -> Ev
         batches: the split, uint8 [batch, h, w, 3] each, at least one; gone through once.
 
     Returns:
-        The table, with the row of the gray baseline (ab = 0) first, then the models in order.
-        Beside the metrics it has `worsened`, the percentage of images whose `delta_e` is above
-        `MAX_DELTA_E_RATIO` times that of gray.
+        The table. Beside the metrics it has `worsened`, the percentage of images whose `delta_e`
+        is above `MAX_DELTA_E_RATIO` times that of gray.
     """
     models = {GRAY: gray_image, **models}
     parts: dict[str, list] = {name: [] for name in models}
@@ -114,25 +117,18 @@ def compare(models: Mapping[str, Colorize], batches: Iterable[np.ndarray]) -> Ev
         kept.add(original)
         for name, colorize in models.items():
             parts[name].append(metrics.per_example(original, colorize(original)))
-    values = {row: {name: np.concatenate([part[name] for part in of_batches])
-                    for name in of_batches[0]} for row, of_batches in parts.items()}
-    delta_e = {row: metric["delta_e"] for row, metric in values.items()}
-    rows = {row: metrics.summarize(metric) for row, metric in values.items()}
-    for name, row in rows.items():
-        row["worsened"] = 100.0 * float(np.mean(
-            delta_e[name] > MAX_DELTA_E_RATIO * delta_e[GRAY]))
+    rows, delta_e = {}, {}
+    for name, measured in parts.items():
+        values = {metric: np.concatenate([batch[metric] for batch in measured])
+                  for metric in measured[0]}
+        rows[name], delta_e[name] = metrics.summarize(values), values["delta_e"]
+        worsened = delta_e[name] > MAX_DELTA_E_RATIO * delta_e[GRAY]
+        rows[name]["worsened"] = 100.0 * float(np.mean(worsened))
     return Evaluation(rows, delta_e, kept.images)
 
 
 def gray_image(rgb8: np.ndarray) -> np.ndarray:
-    """The image that colors nothing: its own L* and ab = 0.
-
-    Args:
-        rgb8: uint8 [..., h, w, 3], sRGB.
-
-    Returns:
-        uint8 of the same shape.
-    """
+    """The image without colors, uint8 sRGB [..., h, w, 3] of the same shape: its L* and ab = 0."""
     l_scaled = color.rgb_to_l_scaled(rgb8.astype(np.float32) / 255.0)
     return np.asarray(color.scaled_to_rgb8(l_scaled, np.zeros((*rgb8.shape[:-1], 2), np.float32)))
 

@@ -22,18 +22,15 @@ def per_example(original: np.ndarray, result: np.ndarray) -> dict[str, np.ndarra
     """Every metric of a batch.
 
     Args:
-        original: uint8 [batch, h, w, 3], sRGB; at least 11 pixels a side, for SSIM.
-        result: uint8 [batch, h, w, 3], sRGB.
+        original, result: uint8 [batch, h, w, 3], sRGB; at least 11 pixels a side, for SSIM.
 
     Returns:
         float64 [batch] for each of
         `mae_rgb`: mean absolute difference of the channels, 0-255;
         `acc2_rgb`, `acc5_rgb`: share of the channels that differ by at most 2 or 5 % of 255;
-        `acc2_lab`, `acc5_lab`: `acc_lab` at 2 and 5;
-        `psnr`: in dB, see `psnr`;
+        `acc2_lab`, `acc5_lab`, `psnr`, `colorfulness`, `original_colorfulness`: see below;
         `ssim`: Wang et al. 2004, 11 x 11 Gaussian window, mean of the channels;
-        `delta_e`: mean CIEDE2000 over the pixels;
-        `colorfulness`, `original_colorfulness`: see `colorfulness`.
+        `delta_e`: mean CIEDE2000 over the pixels.
 
     Example:
         >>> black = np.zeros((1, 16, 16, 3), np.uint8)
@@ -57,17 +54,10 @@ def per_example(original: np.ndarray, result: np.ndarray) -> dict[str, np.ndarra
 
 
 def psnr(original: np.ndarray, result: np.ndarray) -> np.ndarray:
-    """The peak signal-to-noise ratio of each image, 10 log10(255^2 / mean squared error).
+    """The peak signal-to-noise ratio, 10 log10(255^2 / mean squared error): float64 [batch], dB.
 
     An image equal to its original would have an infinite ratio. The mean squared error is
     therefore at least 1/12, the variance of rounding to 8 bits, and the ratio at most 58.9 dB.
-
-    Args:
-        original: uint8 [batch, h, w, 3], sRGB.
-        result: the same.
-
-    Returns:
-        float64 [batch], dB.
     """
     squared_error = _mean((original.astype(np.float64) - result)**2)
     return 10.0 * np.log10(RGB_RANGE**2 / np.maximum(squared_error, MIN_SQUARED_ERROR))
@@ -77,8 +67,7 @@ def acc_lab(lab_original: np.ndarray, lab_result: np.ndarray, threshold: float) 
     """The released code's accuracy: pixels whose rounded L, a and b are all close.
 
     Args:
-        lab_original: float [batch, h, w, 3], L* in [0, 100], a*, b*.
-        lab_result: the same shape and units.
+        lab_original, lab_result: float [batch, h, w, 3], L* in [0, 100], a*, b*.
         threshold: largest difference of L, in L* units; a and b may differ by 2.2 times that.
 
     Returns:
@@ -92,13 +81,9 @@ def acc_lab(lab_original: np.ndarray, lab_result: np.ndarray, threshold: float) 
 
 
 def colorfulness(rgb8: np.ndarray) -> np.ndarray:
-    """Colorfulness M3 of Hasler and Suesstrunk.
+    """Colorfulness M3 of uint8 [batch, h, w, 3], sRGB: float64 [batch].
 
-    Args:
-        rgb8: uint8 [batch, h, w, 3], sRGB.
-
-    Returns:
-        float64 [batch]: 0 for gray, about 15 slightly, 33 moderately, 59 quite colorful.
+    0 is gray, about 15 slightly, 33 moderately, 59 quite colorful.
 
     Source: Hasler and Suesstrunk, Measuring colorfulness in natural images, SPIE 2003, section 5.
     """
@@ -111,14 +96,10 @@ def colorfulness(rgb8: np.ndarray) -> np.ndarray:
 
 
 def summarize(values: Mapping[str, np.ndarray]) -> dict[str, float]:
-    """One number a metric for a whole split: the mean over its images.
+    """The means over all images of the values from `per_example`, accuracies in percent.
 
-    Args:
-        values: float [n] a metric, as from `per_example`, joined over the batches.
-
-    Returns:
-        The means, accuracies in percent. In place of `original_colorfulness` there is
-        `colorfulness_ratio`, the mean colorfulness of the results over that of the originals.
+    In place of `original_colorfulness` there is `colorfulness_ratio`, the mean colorfulness of
+    the results over that of the originals.
     """
     means = {name: float(np.mean(value)) for name, value in values.items()}
     means.update({name: 100.0 * means[name] for name in ACCURACIES})

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 import functools
 from pathlib import Path
 import sys
+from typing import Callable, Sequence
 
 import numpy as np
 from tqdm import tqdm
@@ -27,9 +27,8 @@ def report_model(
     """Prints and writes the table of a model and, if it was trained to targets, its calibration.
 
     Args:
-        model: the model, as from `models.read_models`.
-        output: folder for results.json, .csv and .png (best, median, worst images), and for
-            calibration.json, .csv and .png.
+        model: as from `models.read_models`.
+        output: folder for results and calibration, .json, .csv and .png each.
         data_dir: where TensorFlow Datasets keeps its data; by default what the run says.
         examples: number of test images, by default all.
         calibration_examples: number of test images of the calibration; 0 for none.
@@ -57,16 +56,8 @@ def report_comparison(
 ) -> None:
     """Prints and writes one table of several models on the test images of the first.
 
-    Conditional models are given no target: these are their unconditional colors.
-
-    Args:
-        compared: as from `models.read_models`.
-        output: folder for results.json, results.csv and compare.png.
-        data_dir: where TensorFlow Datasets keeps its data; by default what the first run says.
-        examples: number of test images, by default all.
-
-    Raises:
-        UserError: no weights that can be loaded, or the images cannot be had.
+    Conditional models are given no target. The files are results.json, results.csv, compare.png.
+    Arguments and errors are those of `report_model`.
     """
     colorize = {model.name: inference.Colorizer.load(model.folder).colorize_rgb8
                 for model in compared}
@@ -90,43 +81,25 @@ def report_turing_test(
     model: models.Model, output: Path, *, data_dir: str | None, trials: int, seconds: float,
     seed: int,
 ) -> None:
-    """Asks somebody at a browser which of two images is real; prints and writes the score.
+    """Asks in a browser which of two images is real; prints the score, writes turing.json.
 
-    Args:
-        model: whose colors are tested; a conditional model is given no target.
-        output: folder for turing.json.
-        data_dir: where TensorFlow Datasets keeps its data; by default what the run says.
-        trials: number of questions, each about another test image; fewer if there are fewer.
-        seconds: for how long a pair is shown, 0 for until it is answered.
-        seed: decides the order of the images and the sides.
-
-    Raises:
-        UserError: no weights that can be loaded, or the images cannot be had.
+    There are `trials` questions, each about another test image; fewer if there are fewer images.
+    The other arguments are those of `report_model` and of `turing_test.TuringTest`.
     """
     colorize = inference.Colorizer.load(model.folder).colorize_rgb8
     dataset = _load_dataset(model, data_dir)
     batches = [np.asarray(batch) for batch in dataset.test_batches(BATCH, trials)]
     originals, colorized = np.concatenate(batches), np.concatenate(list(map(colorize, batches)))
     path = output / "turing.json"
-    test = turing_test.TuringTest(
-        originals, colorized, path, seconds=seconds, seed=seed,
-        about={"model": str(model.folder), "dataset": dataset.name})
     print(f"{len(originals)} of {dataset.test_size} test images of {dataset.name}")
-    score = turing_test.serve(test)
-    print(f"{score.text()}\nwritten: {path}" if score else
-          "nothing was answered, nothing is written")
+    score = turing_test.serve(turing_test.TuringTest(
+        originals, colorized, path, seconds=seconds, seed=seed, model=str(model.folder),
+        dataset=dataset.name))
+    print(f"\n{score.text()}\nwritten: {path}" if score else "\nnothing answered or written")
 
 
-def save_ranked(
-    path: Path, result: evaluator.Evaluation, colorize: evaluator.Colorize
-) -> None:
-    """Writes the best, median and worst of the kept images by CIEDE2000 as one PNG.
-
-    Args:
-        path: the PNG to write.
-        result: of one model, as from `evaluator.evaluate`.
-        colorize: the same model.
-    """
+def save_ranked(path: Path, result: evaluator.Evaluation, colorize: evaluator.Colorize) -> None:
+    """Writes the best, median and worst of the kept images by CIEDE2000 as one PNG."""
     delta_e, kept = result.delta_e[evaluator.MODEL], np.array(list(result.originals))
     order = kept[np.argsort(delta_e[kept], kind="stable")]
     middle = max(0, len(order) // 2 - RANKED // 2)
@@ -152,10 +125,9 @@ def _calibrate(
     colorizer: inference.Colorizer, dataset: data.Dataset, examples: int
 ) -> calibration.Calibration:
     """Every target of a conditional model's controls; of an unconditional one, its own targets."""
-    targets = {control.name: calibration.targets_of(control) for control in colorizer.controls}
+    targets = {control.name: calibration.targets_of(control) for control in colorizer.controls} or {
+        name: [target] for name, target in colorizer.fixed_targets.items()}
     network = functools.partial(colorizer.colorize_rgb8, correct=False)
-    if not targets:
-        targets = {name: [target] for name, target in colorizer.fixed_targets.items()}
     with _progress("calibrating", dataset, examples, 1 + sum(map(len, targets.values()))) as bar:
         return calibration.calibrate(
             _counted(colorizer.colorize_rgb8, bar, takes_targets=bool(colorizer.controls)),
@@ -163,9 +135,7 @@ def _calibrate(
             controls=controls.select(list(targets)), targets=targets)
 
 
-def _counted(
-    colorize: Callable[..., np.ndarray], bar: tqdm, takes_targets: bool = True
-) -> Callable[..., np.ndarray]:
+def _counted(colorize: Callable, bar: tqdm, takes_targets: bool = True) -> Callable:
     def counted(rgb8: np.ndarray, **targets: float) -> np.ndarray:
         result = colorize(rgb8, **targets if takes_targets else {})
         bar.update(len(rgb8))

@@ -1,7 +1,7 @@
 """Exports a run as a model that colorizes anywhere: `python -m colorizer.export --help`.
 
-The folder gets the generator's weights (float16), the run's settings without its paths, their
-digest, and a short model card if there is none. See `models.pretrained`.
+The folder gets the generator's weights (float16), the run's settings without its paths, and the
+digest of the weights. See `models.pretrained`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ USAGE = """Exports the newest good checkpoint of a run as a model that colorizes
 
   python -m colorizer.export --workdir=runs/photos --output=models/photos
   python colorize.py photo.jpg --model=models/photos"""
-CARD = "README.md"
 
 
 class ExportError(UserError):
@@ -48,7 +47,7 @@ def main(argv: list[str]) -> None:
 def export_model(
     workdir: str | Path, output: str | Path, checkpoint: str | Path | None = None
 ) -> list[Path]:
-    """Writes a model's folder; a model in it is replaced, but its card is left as it is.
+    """Writes a model's folder; a model in it is replaced.
 
     Args:
         workdir: folder of the run.
@@ -74,56 +73,16 @@ def export_model(
     config = _without_paths(manifest["config"])
     arrays = _half_precision(folder / weights.WEIGHTS_FILE)
     output = make_output_folder(output)
+    paths = [output / name for name in (pretrained.WEIGHTS, pretrained.CONFIG, pretrained.MODEL)]
     try:
-        return _write(output, config, manifest["step"], arrays)
+        weights.save_arrays(arrays, paths[0], compress=True)
+        write_atomic(paths[1], config.to_json())
+        description = pretrained.describe(paths[0], manifest["step"])
+        write_atomic(paths[2], json.dumps(description, indent=1) + "\n")
     except OSError as error:
         raise ExportError(f"`output` must be a folder that can be written ({error.strerror}). "
                           f"Received: output={output}") from error
-
-
-def _write(
-    output: Path, config: TrainConfig, step: int, arrays: Mapping[str, np.ndarray]
-) -> list[Path]:
-    paths = [output / name for name in (pretrained.WEIGHTS, pretrained.CONFIG, pretrained.MODEL)]
-    weights.save_arrays(arrays, paths[0], compress=True)
-    write_atomic(paths[1], config.to_json())
-    description = pretrained.describe(config, paths[0], step)
-    write_atomic(paths[2], json.dumps(description, indent=1) + "\n")
-    if not (output / CARD).exists():
-        count = sum(array.size for array in arrays.values())
-        paths.append(output / CARD)
-        write_atomic(paths[-1], card(output, config, step, count))
     return paths
-
-
-def card(output: Path, config: TrainConfig, step: int, count: int) -> str:
-    """The model card, Markdown: what the model is, how it was trained, how it is used.
-
-    Args:
-        output: folder of the model.
-        config: the settings that it was trained with.
-        step: the number of training steps.
-        count: the number of values in its arrays.
-    """
-    supported = ", ".join(control.name for control in config.controls.supported())
-    fixed = ", ".join(f"{name} {value:g}" for name, value in config.controls.desired().items())
-    targets = supported or (f"none; trained for {fixed}" if fixed else "none")
-    length = f"{step:,} steps of {config.optimizer.batch_size} images"
-    return f"""# {output.resolve().name}
-
-Colorizes grayscale images: a generator after Nazeri et al.
-([arXiv:1803.05400](https://arxiv.org/abs/1803.05400)).
-
-    python colorize.py photo.jpg --model={output.as_posix()}
-
-| | |
-| --- | --- |
-| generator | {config.model.base_channels} base channels, {count:,} values, kept as float16 |
-| scale | {config.data.image_size} px on the short side; ab is then brought to full size |
-| targets | {targets} |
-| trained on | `{config.data.dataset}` |
-| training | {length}; `{pretrained.CONFIG}` has every setting |
-"""
 
 
 def _half_precision(path: Path) -> dict[str, np.ndarray]:

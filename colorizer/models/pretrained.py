@@ -2,8 +2,8 @@
 
 A run is a folder with `config.json` and `checkpoints/`. An exported model (`inference.export`) is
 a folder with `weights.npz` (named float arrays, nothing executable), `config.json` (the settings of
-its run) and `model.json` (format, SHA-256 of the weights, step, architecture). The models that
-ship with the package are exported ones in `colorizer/pretrained/<name>/`.
+its run) and `model.json` (format, SHA-256 of the weights, step). The models that ship with the
+package are exported ones in `colorizer/pretrained/<name>/`.
 """
 
 from __future__ import annotations
@@ -23,15 +23,11 @@ PRETRAINED = Path(__file__).parent.parent / "pretrained"
 DEFAULT_NAMES = ("photos", "cifar10")  # the first that ships colorizes by default
 FORMAT = 1
 WEIGHTS, MODEL = "weights.npz", "model.json"
-# The model settings that the generator's arrays depend on.
-ARCHITECTURE_SETTINGS = (
-    "base_channels", "num_downsamples", "predict_lightness", "attention_resolution",
-    "global_context")
 RESERVED_NAMES = {"gray baseline", "gray", "original"}  # other rows and columns of tables
 
 
 class ModelError(UserError):
-    """A model is not there, damaged, or of another architecture."""
+    """A model is not there, or damaged."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +102,7 @@ def read_model_config(folder: Path) -> TrainConfig:
     """The settings that a model was trained with.
 
     Raises:
-        ModelError: `model.json` cannot be used, or its architecture is not that of `config.json`.
+        ModelError: `config.json` is not that of a run.
         ConfigError: `config.json` cannot be used.
     """
     config = read_config(folder)
@@ -115,14 +111,6 @@ def read_model_config(folder: Path) -> TrainConfig:
             f"{folder / CONFIG} must be that of a run, which names `image_size` and "
             f"`base_channels`. Received: image_size={config.data.image_size}, "
             f"base_channels={config.model.base_channels}")
-    if is_exported(folder):
-        found, wanted = _read_description(folder)["architecture"], architecture(config)
-        differing = [f"{name} is {found.get(name)} there and {wanted.get(name)} in {CONFIG}"
-                     for name in sorted(found.keys() | wanted.keys())
-                     if found.get(name) != wanted.get(name)]
-        if differing:
-            raise ModelError(f"{folder / MODEL} must have the architecture of {CONFIG}. "
-                             f"Received: {'; '.join(differing)}")
     return config
 
 
@@ -132,31 +120,26 @@ def checked_weights(folder: Path) -> Path:
     Raises:
         ModelError: it is missing or differs.
     """
-    path = folder / WEIGHTS
+    path, description = folder / WEIGHTS, folder / MODEL
     try:
-        digest = sha256(path)
+        values = json.loads(description.read_text(encoding="utf-8"))
+        if values["format"] != FORMAT:
+            raise ModelError(f"{description} must be of format {FORMAT}. "
+                             f"Received: format={values['format']}")
+        if sha256(path) != values["sha256"]:
+            raise ModelError(f"{path} is damaged: its SHA-256 is not the one in {description}")
+    except ModelError:
+        raise
     except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror}") from error
-    if digest != _read_description(folder)["sha256"]:
-        raise ModelError(f"{path} is damaged: its SHA-256 is not the one in {folder / MODEL}")
+        raise ModelError(f"{error.filename} cannot be read: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{description} cannot be used: {error!r}") from error
     return path
 
 
-def architecture(config: TrainConfig) -> dict[str, Any]:
-    """What the arrays of a generator depend on, as JSON values; the order of controls counts."""
-    return {"image_size": config.data.image_size,
-            **{name: getattr(config.model, name) for name in ARCHITECTURE_SETTINGS},
-            "controls": [control.name for control in config.controls.supported()]}
-
-
-def describe(config: TrainConfig, weights: Path, step: int) -> dict[str, Any]:
-    """The content of `model.json`.
-
-    Raises:
-        OSError: the weights file cannot be read.
-    """
-    return {"format": FORMAT, "sha256": sha256(weights), "step": step,
-            "architecture": architecture(config)}
+def describe(weights: Path, step: int) -> dict[str, Any]:
+    """The content of `model.json`; an OSError where the weights cannot be read."""
+    return {"format": FORMAT, "sha256": sha256(weights), "step": step}
 
 
 def read_models(workdirs: Sequence[str], dataset: str | None = None) -> list[Model]:
@@ -197,19 +180,6 @@ def _shortest_names(paths: Sequence[Path]) -> list[str]:
         if len(RESERVED_NAMES.union(found)) == len(RESERVED_NAMES) + len(found):
             break
     return found
-
-
-def _read_description(folder: Path) -> dict[str, Any]:
-    path = folder / MODEL
-    try:
-        description = json.loads(path.read_text(encoding="utf-8"))
-        version = description["format"]
-        if version == FORMAT:
-            return {"sha256": str(description["sha256"]),
-                    "architecture": dict(description["architecture"])}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{path} cannot be used: {type(error).__name__}: {error}") from error
-    raise ModelError(f"{path} must be of format {FORMAT}. Received: format={version}")
 
 
 def _choices() -> str:

@@ -194,8 +194,8 @@ class Trainer:
             EVAL_BATCH, self.config.run.eval_examples))
         for row, values in result.rows.items():
             self.summaries.scalars(values, self.step, f"validation/{row.replace(' ', '_')}")
-        original = np.concatenate(list(
-            self.dataset.validation_batches(EVAL_BATCH, GRID_EXAMPLES)))
+        kept = list(result.originals.values())
+        original = np.stack(kept[::max(1, len(kept) // GRID_EXAMPLES)][:GRID_EXAMPLES])
         colorized = self._colorize(original)
         columns = {"gray": evaluation.gray_image(original), "original": original,
                    "colorized": colorized}

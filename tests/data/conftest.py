@@ -5,9 +5,12 @@ from tests.colors import COLORS, image, write
 
 @pytest.fixture(scope="session")
 def tfds_dir(tmp_path_factory):
-    from tests.data import tiny_sets  # with TensorFlow Datasets, which few tests need
+    from tests.data.tiny_sets import TinyPhotos  # TensorFlow Datasets, which few tests need
 
-    return tiny_sets.prepare(tmp_path_factory.mktemp("tfds"))
+    folder = str(tmp_path_factory.mktemp("tfds"))
+    for config in TinyPhotos.BUILDER_CONFIGS:
+        TinyPhotos(config=config, data_dir=folder).download_and_prepare()
+    return folder
 
 
 @pytest.fixture(scope="session")

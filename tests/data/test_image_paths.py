@@ -39,8 +39,7 @@ def test_find_images_walks_in_order_without_hidden_and_other_files(tree):
 
 
 def test_find_images_survives_link_loops_and_follows_links(tree, tmp_path_factory):
-    other = tmp_path_factory.mktemp("elsewhere")
-    write(other / "far.png", RGB)
+    other = write(tmp_path_factory.mktemp("elsewhere") / "far.png", RGB).parent
     (tree / "a" / "loop").symlink_to(tree)
     (tree / "link").symlink_to(other)
     (other / "back").symlink_to(other)
@@ -58,25 +57,14 @@ def test_a_file_a_folder_and_a_glob_name_their_results(tree):
     assert expanded(tree / "README.md", tree / ".hidden.jpg") == ["README.md", ".hidden.jpg"]
 
 
-def test_relative_patterns_and_dots_work(tree, monkeypatch):
-    monkeypatch.chdir(tree / "a")
-    assert image_paths.expand_inputs(["*.PNG"]) == [(Path("z.PNG"), Path("z.PNG"))]
-    assert image_paths.expand_inputs(["../b.jpg", "."])[0] == (Path("../b.jpg"), Path("b.jpg"))
-    assert image_paths.expand_inputs(["../*.jpg"]) == [(Path("../b.jpg"), Path("b.jpg"))]
-
-
-def test_glob_folders_are_searched_and_repeats_dropped(tree):
+def test_globs_and_relative_paths_work_and_repeats_are_dropped(tree, monkeypatch):
     assert sorted(expanded(tree / "*", tree / "a" / ".." / "b.jpg", tree)) == TREE
+    monkeypatch.chdir(tree / "a")
+    assert image_paths.expand_inputs(["*.PNG", "../b.jpg", "."])[:2] == [
+        (Path("z.PNG"), Path("z.PNG")), (Path("../b.jpg"), Path("b.jpg"))]
 
 
-def test_existing_path_with_glob_characters_is_that_path(tmp_path):
-    for name in ("a[1].jpg", "a1.jpg", "d[x]/b.jpg"):
-        write(tmp_path / name, RGB)
-    assert expanded(tmp_path / "a[1].jpg") == ["a[1].jpg"]
-    assert expanded(tmp_path / "d[x]" / "*.jpg") == ["b.jpg"]
-
-
-@pytest.mark.parametrize("pattern", ["none.jpg", "*.xyz", "none/*.jpg", "empty", "*.md"])
+@pytest.mark.parametrize("pattern", ["none.jpg", "none/*.jpg", "empty", "*.md"])
 def test_a_pattern_without_images_is_an_error(tree, pattern):
     (tree / "empty").mkdir()
     with pytest.raises(ImageError, match="must be an image file, .* Received: ") as caught:
@@ -84,20 +72,17 @@ def test_a_pattern_without_images_is_an_error(tree, pattern):
     assert f"{pattern}'" in str(caught.value)
 
 
-def test_equal_names_from_two_folders_do_not_clash(tmp_path):
-    for name in ["x/a.jpg", "y/a.jpg", "y/a-2.jpg", "z/a.jpg"]:
+def test_equal_names_do_not_clash_and_existing_paths_are_no_globs(tmp_path):
+    for name in ["x/a.jpg", "y/a.jpg", "y/a-2.jpg", "z[1]/a.jpg", "z1/b.jpg"]:
         write(tmp_path / name, RGB)
-    names = expanded(*(tmp_path / folder for folder in "xyz"))
-    assert len(set(names)) == len(names) == 4 and names[0] == "a.jpg"
+    assert expanded(*(tmp_path / folder for folder in ("x", "y", "z[1]", "z[1]/*.jpg"))) == [
+        "a.jpg", "a-2.jpg", "a-3.jpg", "a-4.jpg"]
 
 
 @pytest.mark.parametrize("name, image_format, has_alpha, suffix", [
-    ("a.jpg", "JPEG", False, ""), ("d/UPPER.JPEG", "JPEG", False, ""), ("a.tiff", "TIFF", True, ""),
-    ("a.webp", "WEBP", True, ""), ("a.png", "PNG", True, ""), ("a.png", "GIF", False, ""),
-    ("a", "JPEG", False, ""), ("a", "MPO", False, ""), ("a.2019", "JPEG", False, ""),
-    ("a", "PNG", True, ""), ("a.jpg", "PNG", True, ".png"), ("a.bmp", "PNG", True, ".png"),
-    ("a.gif", "GIF", False, ".png"), ("a.gif", "JPEG", False, ".png"),
-    ("a.pgm", "PPM", False, ".png"), ("a", "GIF", False, ".png")])
+    ("d/UPPER.JPEG", "JPEG", False, ""), ("a.tiff", "TIFF", True, ""), ("a.png", "GIF", False, ""),
+    ("a", "MPO", False, ""), ("a.2019", "JPEG", True, ""), ("a.jpg", "PNG", True, ".png"),
+    ("a.gif", "JPEG", False, ".png"), ("a.pgm", "PPM", False, ".png"), ("a", "GIF", False, ".png")])
 def test_output_keeps_the_name_where_it_can(name, image_format, has_alpha, suffix):
     assert image_paths.output_path("out", name, image_format, has_alpha) == Path(
         "out", name + suffix)

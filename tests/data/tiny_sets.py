@@ -34,10 +34,3 @@ class TinyPhotos(tfds.core.GeneratorBasedBuilder):
     def _generate_examples(self, colors, gray):
         for number, color in enumerate([*colors, *[GRAY] * gray]):
             yield number, {"image": image(color, 16 + number % 9, 18)[..., :self.channels]}
-
-
-def prepare(folder):
-    """Makes them in a folder, for `data_dir`."""
-    for config in TinyPhotos.BUILDER_CONFIGS:
-        tfds.builder(f"tiny_photos/{config.name}", data_dir=folder).download_and_prepare()
-    return str(folder)

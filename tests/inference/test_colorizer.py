@@ -46,23 +46,16 @@ def test_only_the_lightness_of_the_input_counts(colorizer):
     assert difference(colorizer(rgb), colorizer(skcolor.lab2rgb(lab).astype(np.float32))) <= 1
 
 
-@pytest.mark.parametrize("size", [(32, 32), (45, 60)])
-def test_an_image_alone_in_a_batch_and_in_parts_of_a_batch_comes_out_the_same(
-        colorizer, monkeypatch, size):
+@pytest.mark.parametrize("size", [(32, 32), (70, 90)])
+def test_an_image_comes_out_the_same_alone_in_a_batch_and_in_parts(colorizer, monkeypatch, size):
     batch = np.stack([smooth_image(*size, seed) for seed in range(32)])
     together = colorizer(batch)
     assert together.shape == batch.shape
     for index in (0, 13, 31):
         assert difference(together[index], colorizer(batch[index])) <= 1
     monkeypatch.setattr(module, "NETWORK_PIXELS", 2 * 32 * 48)
+    monkeypatch.setattr(module, "ROW_PIXELS", 2 * 90 * 16)
     assert difference(colorizer(batch[:5]), together[:5]) <= 1
-
-
-def test_bands_of_rows_come_out_as_the_whole_image(colorizer, monkeypatch):
-    rgb = smooth_image(70, 90)
-    whole = colorizer(rgb)
-    monkeypatch.setattr(module, "ROW_PIXELS", 90 * 16)
-    assert difference(colorizer(rgb), whole) <= 1
 
 
 @pytest.mark.parametrize("shape", [(20, 30), (20, 30, 1), (4, 20, 30), (4, 20, 30, 1)])
@@ -72,7 +65,7 @@ def test_gray_images_of_every_type_are_colorized_as_their_rgb(colorizer, shape, 
     gray = (gray8 / 255 * full).round(12).astype(dtype)
     expected = colorizer(np.repeat(gray8[..., None], 3, axis=-1))
     result = colorizer(np.broadcast_to(gray[..., None] if shape[-1] == 1 else gray, shape))
-    assert result.shape == (*shape[:-1], 3) if shape[-1] == 1 else (*shape, 3)
+    assert result.shape == (4, 20, 30, 3)[-3 if shape[0] == 20 else 0:]
     assert difference(result, expected) <= 1
 
 
@@ -91,8 +84,6 @@ def test_the_network_sees_its_own_scale(colorizer):
     assert colorizer.working_size(3000, 4000) == (32, 48)
     assert colorizer.working_size(3, 2000) == (32, 256)
 
-
-# --------------------------------------------------------------------------------- vivid, targets
 
 def test_vivid_multiplies_the_chroma_at_the_same_lightness_and_hue(colorizer):
     rgb = smooth_image(32, 32)
@@ -143,8 +134,6 @@ def test_without_correction_the_colors_are_the_network_s_own(conditional):
                 for correct in (False, True))
     assert met[..., 1].mean() == pytest.approx(0.1, abs=0.01)
     assert abs(own[..., 1].mean() - 0.1) > 0.05
-    np.testing.assert_array_equal(
-        conditional.colorize_rgb8(rgb8, correct=False), conditional(rgb8))
 
 
 def test_an_unconditional_model_refuses_targets_and_says_what_it_was_trained_for(colorizer):
@@ -155,32 +144,23 @@ def test_an_unconditional_model_refuses_targets_and_says_what_it_was_trained_for
             model(smooth_image(8, 8), warmth=0.3)
 
 
-# ------------------------------------------------------------------------------ predicted lightness
-
 @pytest.fixture(scope="module")
 def lab_colorizer():
-    """A network that predicts the lightness that its bias says, and no color."""
+    """A network that predicts L* 60 and no color."""
     config = tiny_config(predict_lightness=True)
-    return Colorizer(models.generator_from_config(config, fixed_size=False), config)
+    generator = models.generator_from_config(config, fixed_size=False)
+    generator.get_layer("lab").bias.assign([np.arctanh(0.2), 0.0, 0.0])
+    return Colorizer(generator, config)
 
 
-def predict_lightness(colorizer, l_scaled):
-    colorizer.generator.get_layer("lab").bias.assign([np.arctanh(l_scaled), 0.0, 0.0])
-
-
-def test_a_predicted_lightness_is_given_as_it_is_at_the_network_s_scale(lab_colorizer):
-    predict_lightness(lab_colorizer, 0.2)
+def test_a_predicted_lightness_is_given_with_the_detail_of_a_larger_image(lab_colorizer):
     lightness = skcolor.rgb2lab(lab_colorizer(smooth_image(32, 32)))[..., 0]
     np.testing.assert_allclose(lightness, 60.0, atol=0.3)  # 8-bit rounding
-
-
-def test_a_predicted_lightness_keeps_the_detail_of_a_larger_image(lab_colorizer):
-    predict_lightness(lab_colorizer, 0.0)
     checks = np.where(np.add(*np.indices((96, 128))) % 2 == 0, 0.1, -0.1)[..., None]
     rgb = np.clip(smooth_image(96, 128) + checks, 0, 1).astype(np.float32)
     lightness = skcolor.rgb2lab(lab_colorizer(rgb))[..., 0]
-    assert lightness.mean() == pytest.approx(50.0, abs=1.0)
-    assert (lightness[:, ::2].std(), lightness.std()) > (5.0, 5.0)
+    assert lightness.mean() == pytest.approx(60.0, abs=1.0)
+    assert lightness.std() > 5.0
 
 
 def test_a_model_that_predicts_lightness_is_shown_luma(lab_colorizer, monkeypatch):
@@ -195,27 +175,14 @@ def test_a_model_that_predicts_lightness_is_shown_luma(lab_colorizer, monkeypatc
     np.testing.assert_allclose(seen[0][0, -1, 0, 0], 2 * rgb[-1, 0, 0] - 1, atol=1e-4)
 
 
-# ---------------------------------------------------------------------------------- shipped models
-
-def test_a_shipped_model_colorizes_images_of_any_size_and_meets_targets(shipped):
+def test_a_shipped_model_colorizes_any_size_meets_targets_and_does_alike_in_a_batch(shipped):
     for size in ((31, 47), (1, 1), (3, 2000)):
         assert shipped(smooth_image(*size)).shape == (*size, 3)
-    assert np.ptp(shipped(smooth_image(50, 70)).astype(int), axis=-1).max() > 5
-    hsv = skcolor.rgb2hsv(shipped(smooth_image(50, 70), saturation=0.3))
-    assert hsv[..., 1].mean() == pytest.approx(0.3, abs=0.03)
-
-
-@pytest.mark.parametrize("targets", [{}, {"saturation": 0.4}])
-def test_a_shipped_model_colorizes_an_image_alone_and_in_a_batch_alike(shipped, targets):
-    images = np.stack([smooth_image(40, 40, seed=seed) for seed in range(4)])
-    together = shipped(images, **targets)
-    for index in (0, 3):
-        assert difference(together[index], shipped(images[index], **targets)) <= 1
-
-
-@pytest.mark.soak
-def test_a_photograph_of_12_megapixels_is_colorized(colorizer):
-    rgb = smooth_image(3000, 4000)
-    result = colorizer(rgb)
-    assert result.shape == (3000, 4000, 3)
-    assert lightness_error(rgb[::10, ::10], result[::10, ::10]) < 0.6
+    images = np.stack([smooth_image(50, 70, seed=seed) for seed in range(4)])
+    for targets in ({}, {"saturation": 0.3}):
+        together = shipped(images, **targets)
+        assert np.ptp(together.astype(int), axis=-1).max(axis=(1, 2)).min() > 5
+        for index in (0, 3):
+            assert difference(together[index], shipped(images[index], **targets)) <= 1
+    found = skcolor.rgb2hsv(together)[..., 1].mean(axis=(1, 2))
+    np.testing.assert_allclose(found, 0.3, atol=0.03)

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from colorizer.config import TrainConfig, read_config
+from colorizer.config import read_config
 from colorizer.errors import UserError
 from colorizer.inference import Colorizer, export, export_model
 from tests.tiny_runs import tiny_config, write_checkpoint
@@ -29,11 +29,9 @@ def arrays(seed=0):
 
 @pytest.fixture()
 def run(tmp_path):
-    """A run of two checkpoints, whose arrays are no network's: export asks for none."""
-    config = tiny_config(dataset="/data/photos", data_dir="/data", workdir=str(tmp_path),
-                         init_from="/runs/first", conditional=True)
+    """A run of two checkpoints, whose arrays are no network's: export needs none."""
     for step in (3, 5):
-        write_checkpoint(tmp_path / "run", arrays(step), config, step)
+        write_checkpoint(tmp_path / "run", arrays(step), tiny_config(conditional=True), step)
     return tmp_path / "run"
 
 
@@ -58,33 +56,16 @@ def test_an_exported_run_colorizes_as_before_by_folder_and_by_file(
             assert np.abs(results[0] - results[1]).max() <= 2  # float16
 
 
-def test_an_export_names_no_path_of_the_machine_that_trained(run, tmp_path):
-    export_model(run, tmp_path / "model")
-    config = read_config(tmp_path / "model")
-    assert (config.data.dataset, config.data.data_dir) == ("./photos", None)
-    assert (config.run.workdir, config.run.init_from) == (None, "first")
-    for name in ("config.json", "model.json", "README.md"):
-        text = (tmp_path / "model" / name).read_text().replace(str(tmp_path / "model"), "")
-        assert "/data" not in text and str(tmp_path) not in text
-
-
 @pytest.mark.parametrize("dataset, kept", [
-    ("cifar10", "cifar10"), ("lsun/classroom", "lsun/classroom"), ("/home/me/photos", "./photos"),
-    ("~/photos", "./photos"), ("./deep/photos", "./photos")])
-def test_an_export_names_its_data_set_so_that_it_can_be_found_and_no_folder(dataset, kept):
-    config = TrainConfig().replace(dataset=dataset)
-    assert export._without_paths(json.loads(config.to_json())).data.dataset == kept
-
-
-def test_the_card_says_what_the_model_is_and_is_not_overwritten(run, tmp_path):
-    export_model(run, tmp_path / "model")
-    text = (tmp_path / "model" / "README.md").read_text()
-    for words in ("# model", "2 base channels, 10 values", "targets | saturation, hue,",
-                  "5 steps of 8 images", f"colorize.py photo.jpg --model={tmp_path / 'model'}"):
-        assert words in text
-    (tmp_path / "model" / "README.md").write_text("mine")
-    assert tmp_path / "model" / "README.md" not in export_model(run, tmp_path / "model")
-    assert (tmp_path / "model" / "README.md").read_text() == "mine"
+    ("lsun/classroom", "lsun/classroom"), ("/home/me/photos", "./photos"), ("~/data", "./data"),
+    ("./deep/photos", "./photos")])
+def test_an_export_names_its_data_set_and_no_folder_of_the_machine(tmp_path, dataset, kept):
+    write_checkpoint(tmp_path / "run", arrays(), tiny_config(
+        dataset=dataset, data_dir="/data", workdir=str(tmp_path), init_from="/runs/first"))
+    export_model(tmp_path / "run", tmp_path / "model")
+    config = read_config(tmp_path / "model")
+    assert (config.data.dataset, config.data.data_dir) == (kept, None)
+    assert (config.run.workdir, config.run.init_from) == (None, "first")
 
 
 def test_an_older_checkpoint_can_be_exported_over_a_newer_one(run, tmp_path):
@@ -93,12 +74,6 @@ def test_an_older_checkpoint_can_be_exported_over_a_newer_one(run, tmp_path):
         assert json.loads((tmp_path / "model" / "model.json").read_text())["step"] == step
         with np.load(tmp_path / "model" / "weights.npz") as archive:
             np.testing.assert_array_equal(archive["ab/bias"], np.float16(arrays(step)["ab/bias"]))
-
-
-def test_a_damaged_newest_checkpoint_is_passed_over(run, tmp_path):
-    (run / "checkpoints" / "ckpt-00000005" / "generator.npz").write_bytes(b"torn")
-    export_model(run, tmp_path / "model")
-    assert json.loads((tmp_path / "model" / "model.json").read_text())["step"] == 3
 
 
 def test_weights_that_half_precision_cannot_hold_are_refused(tmp_path):

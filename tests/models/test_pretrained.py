@@ -1,6 +1,5 @@
 """Trained models on disk: found, and refused where damaged or of another architecture."""
 
-import json
 import pathlib
 import shutil
 
@@ -29,14 +28,6 @@ def model(exported, tmp_path, monkeypatch):
     shutil.copytree(exported, tmp_path / "models" / "tiny")
     monkeypatch.setattr(pretrained, "PRETRAINED", tmp_path / "models")
     return tmp_path / "models" / "tiny"
-
-
-def rewrite_weights(model, arrays):
-    """Weights with a digest that is right."""
-    np.savez(model / "weights.npz", **arrays)
-    description = json.loads((model / "model.json").read_text())
-    description["sha256"] = pretrained.sha256(model / "weights.npz")
-    (model / "model.json").write_text(json.dumps(description))
 
 
 def refused(words):
@@ -86,29 +77,6 @@ def test_settings_that_no_run_wrote_are_refused(tmp_path):
         models.read_model_config(tmp_path)
 
 
-def test_another_architecture_is_refused_with_the_settings_that_differ(model):
-    config = read_config(model).replace(base_channels=4, image_size=64, conditional=False, lr=1.0)
-    (model / "config.json").write_text(config.to_json())
-    assert refused("base_channels is 2 there and 4 .*; controls is .*hue.* and .* in config.json; "
-                   "image_size is 32 there and 64 in config.json$")
-
-
-def test_an_architecture_that_the_code_does_not_know_is_refused(model):
-    for key, value in (("controls", ["sheen"]), ("sheen", True)):
-        description = json.loads((model / "model.json").read_text())
-        description["architecture"][key] = value
-        (model / "model.json").write_text(json.dumps(description))
-        assert refused("sheen")
-
-
-def test_weights_of_another_architecture_are_refused_with_the_array_that_differs(model):
-    with np.load(model / "weights.npz") as archive:
-        arrays = dict(archive)
-    arrays["encoder_0/kernel"] = np.zeros((4, 4, 1, 3), np.float16)
-    rewrite_weights(model, arrays)
-    assert refused("encoder_0/kernel")
-
-
 def test_a_flipped_byte_and_missing_weights_are_refused_with_the_name_of_the_file(model):
     path = model / "weights.npz"
     content = bytearray(path.read_bytes())
@@ -119,24 +87,12 @@ def test_a_flipped_byte_and_missing_weights_are_refused_with_the_name_of_the_fil
     assert refused("weights.npz cannot be read")
 
 
-def test_no_code_in_a_weights_file_runs(model, tmp_path):
-    class Harmful:
-        def __reduce__(self):
-            return pathlib.Path.touch, (tmp_path / "harmed",)
-
-    rewrite_weights(model, {"ab/kernel": np.array([Harmful()], object)})
-    assert refused("weights.npz")
-    assert not (tmp_path / "harmed").exists()
-
-
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 1, "sha256": 5, "architecture": 3}',
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 1, "sha256": 5}',
                                   '{"format": 2}', "\xff"])
 def test_a_model_json_that_cannot_be_used_is_refused_by_name(model, text):
     (model / "model.json").write_text(text, encoding="latin-1")
     assert refused("model.json")
 
-
-# ------------------------------------------------------------------------------ models side by side
 
 def make(folder, **settings):
     folder.mkdir(parents=True)
@@ -148,13 +104,15 @@ def read_names(*folders):
     return [model.name for model in models.read_models(folders)]
 
 
-def test_models_keep_their_order_their_settings_and_their_folders(tmp_path):
+def test_models_keep_their_order_their_settings_and_their_folders(tmp_path, monkeypatch):
     b, a = make(tmp_path / "b", base_channels=3), make(tmp_path / "a", base_channels=5)
     found = models.read_models([b, a], dataset="elsewhere")
     assert [(one.name, one.config.model.base_channels, str(one.folder)) for one in found] == [
         ("b", 3, b), ("a", 5, a)]
     assert {one.config.data.dataset for one in found} == {"elsewhere"}
     assert found[0].results_folder("results") == tmp_path / "b" / "results"
+    monkeypatch.setattr(pretrained, "PRETRAINED", tmp_path)
+    assert str(found[0].results_folder("results")) == "results/b"
 
 
 def test_equal_folder_names_are_told_apart_by_the_shortest_ends_of_their_paths(
@@ -165,11 +123,8 @@ def test_equal_folder_names_are_told_apart_by_the_shortest_ends_of_their_paths(
     assert read_names(*folders[:2]) == ["seed0", "seed1"]
     monkeypatch.chdir(folders[0])
     assert read_names(".") == ["seed0"]
-
-
-@pytest.mark.parametrize("taken", ["gray", "original", "gray baseline"])
-def test_a_model_is_never_called_what_another_column_is(tmp_path, taken):
-    assert read_names(make(tmp_path / "runs" / taken)) == [f"runs/{taken}"]
+    for taken in ("gray", "original", "gray baseline"):  # what other columns are called
+        assert read_names(make(tmp_path / "runs" / taken)) == [f"runs/{taken}"]
 
 
 def test_what_cannot_be_compared_is_refused_and_named(tmp_path):
@@ -180,9 +135,3 @@ def test_what_cannot_be_compared_is_refused_and_named(tmp_path):
             models.read_models(folders)
     with pytest.raises(ModelError, match="`workdir` must be .*nowhere"):
         models.read_models([small, str(tmp_path / "nowhere")])
-
-
-def test_results_of_a_shipped_model_go_elsewhere(model):
-    found, = models.read_models(["tiny"])
-    assert (found.name, found.folder) == ("tiny", model)
-    assert str(found.results_folder("results")) == "results/tiny"

@@ -7,16 +7,14 @@ import re
 import shutil
 import subprocess
 import sys
-import threading
-import time
-import urllib.request
+from unittest import mock
 
 from PIL import Image
 import pytest
 
 from colorizer import cli, color
 from colorizer.data import Dataset
-from colorizer.evaluation import calibration
+from colorizer.evaluation import calibration, turing_test
 from colorizer.inference import postprocess
 import evaluate
 from tests.tiny_runs import write_run
@@ -33,30 +31,23 @@ def run(*arguments):
     evaluate.main(["evaluate.py", *map(str, arguments)])
 
 
-def read_csv(path):
-    with open(path, newline="") as file:
-        return list(csv.DictReader(file))
+def calibrated(folder):
+    """The control and the target of each row of calibration.csv."""
+    with open(folder / "calibration.csv", newline="") as file:
+        return [(row["control"], float(row["desired"])) for row in csv.DictReader(file)]
 
-
-# ------------------------------------------------------------------------------------------ tables
 
 def test_a_run_is_measured_beside_the_gray_baseline_in_one_pass(
-        tiny_run, tmp_path, monkeypatch, capsys):
-    passes = []
-    test_batches = Dataset.test_batches
-    monkeypatch.setattr(Dataset, "test_batches", lambda *given: passes.append(given) or
-                        test_batches(*given))
-    run(f"--workdir={tiny_run}", f"--output={tmp_path}")
-    assert len(passes) == 1
+        model, tmp_path, monkeypatch, capsys):
+    batches = mock.Mock(wraps=Dataset.test_batches)
+    monkeypatch.setattr(Dataset, "test_batches", lambda *given: batches(*given))
+    run(f"--workdir={model}", f"--output={tmp_path}")
+    assert batches.call_count == 1
     printed, errors = capsys.readouterr()
     written = json.loads((tmp_path / "results.json").read_text())
-    assert f"{written['examples']} test images" in printed and str(tiny_run) in printed
-    assert re.search("measuring: 100%", errors)
-    rows = {row["row"]: row for row in read_csv(tmp_path / "results.csv")}
-    assert list(rows) == list(written["rows"]) == ["gray baseline", "model"]
-    for metric, value in written["rows"]["model"].items():
-        assert float(rows["model"][metric]) == value
-    assert written["rows"]["gray baseline"]["colorfulness_ratio"] < 0.01
+    assert f"{written['examples']} test images" in printed and str(model) in printed
+    assert "measuring: 100%" in errors
+    assert list(written["rows"]) == ["gray baseline", "model"]
     assert min(Image.open(tmp_path / "results.png").size) > 300
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "results.csv", "results.json", "results.png"]
@@ -76,18 +67,13 @@ def test_models_are_compared_in_one_table_with_a_warning_of_other_training_image
     assert printed.splitlines()[1].split() == ["gray", "baseline", "first", "second", "third"]
     output = tmp_path / "first" / "compare"
     written = json.loads((output / "results.json").read_text())
-    assert written["examples"] == 4
     assert list(written["rows"]) == ["gray baseline", "first", "second", "third"]
     assert written["rows"]["first"] == written["rows"]["second"]
     assert Image.open(output / "compare.png").size == (504, 422)  # 5 columns and 4 rows of 96 px
-    assert not (tmp_path / "second" / "compare").exists()
 
-
-# ------------------------------------------------------------------------------------- calibration
 
 @pytest.fixture
-def short_calibration(monkeypatch):
-    """Two targets a control, and no edits, which take long to compile."""
+def short_calibration(monkeypatch):  # two targets a control; no edits, which take long to compile
     monkeypatch.setattr(calibration, "targets_of", lambda control: (0.25, 0.75))
     monkeypatch.setattr(calibration, "_retarget", lambda control, rgb8, target: rgb8)
     monkeypatch.setattr(postprocess, "meet_targets", lambda lab, targets: color.lab_to_rgb(lab))
@@ -100,8 +86,7 @@ def test_a_conditional_model_is_calibrated_at_the_targets_of_every_control(
     printed, errors = capsys.readouterr()
     assert "saturation: error " in printed and "2 images." in printed
     assert re.search("calibrating: 100%.* 30.0/30.0 ", errors)  # 2 of no target and of 14 targets
-    assert [(row["control"], float(row["desired"]))
-            for row in read_csv(folder / "results" / "calibration.csv")] == [
+    assert calibrated(folder / "results") == [
         (name, target) for name in color.CONTROL_NAMES for target in (0.25, 0.75)]
     assert {path.name for path in (folder / "results").iterdir()} == {
         f"{stem}.{kind}" for stem in ("results", "calibration") for kind in ("json", "csv", "png")}
@@ -110,63 +95,41 @@ def test_a_conditional_model_is_calibrated_at_the_targets_of_every_control(
 def test_a_model_of_fixed_targets_is_measured_against_them(tmp_path, short_calibration):
     folder = write_run(tmp_path / "model", desired_saturation=1.0, desired_hue=0.6)
     run(f"--workdir={folder}", "--examples=4", "--calibration_examples=2")
-    assert [(row["control"], float(row["desired"]))
-            for row in read_csv(folder / "results" / "calibration.csv")] == [
-        ("saturation", 1.0), ("hue", 0.6)]
-    run(f"--workdir={folder}", "--examples=4", "--calibration_examples=0",
-        f"--output={tmp_path / 'out'}")
-    assert not (tmp_path / "out" / "calibration.csv").exists()
+    assert calibrated(folder / "results") == [("saturation", 1.0), ("hue", 0.6)]
+    run(f"--workdir={folder}", "--examples=4", "--calibration_examples=0", f"--output={tmp_path}")
+    assert not (tmp_path / "calibration.csv").exists() and (tmp_path / "results.csv").exists()
 
 
-# ------------------------------------------------------------------------------------ Turing test
+def test_the_turing_test_prints_and_writes_the_score(model, tmp_path, monkeypatch, capsys):
+    def view(test):
+        for number in (1, 2, 3):
+            test.answer(number, turing_test.LEFT)
+        return test.score
 
-def test_the_turing_test_asks_in_a_browser_and_writes_the_score(model, tmp_path, capsys):
-    thread = threading.Thread(target=run, daemon=True, args=(
-        "--turing_test", f"--workdir={model}", f"--output={tmp_path}", "--trials=3", "--seed=9"))
-    thread.start()
-    printed = ""
-    while not (url := re.search(r"http://\S+", printed)):
-        printed += capsys.readouterr().out
-        time.sleep(0.01)
-    for number in range(3):
-        body = json.dumps({"number": number, "side": 1, "seconds": 0.5}).encode()
-        urllib.request.urlopen(url[0], body, timeout=10).close()
-    thread.join(timeout=10)
-    assert re.match(r"3 of \d+ test images of sample", printed)
+    monkeypatch.setattr(turing_test, "serve", view)
+    run("--turing_test", f"--workdir={model}", f"--output={tmp_path}", "--trials=3", "--seed=9")
     printed = capsys.readouterr().out
+    assert re.match(r"3 of \d+ test images of sample", printed)
     assert re.search("fooled in [12] of 3 trials", printed) and str(tmp_path) in printed
-    assert [path.name for path in tmp_path.iterdir()] == ["turing.json"]
-    written = json.loads((tmp_path / "turing.json").read_text())
-    assert (written["model"], written["dataset"], written["seed"], written["trials"]) == (
-        str(model), "sample", 9, 3)
+    path, = tmp_path.iterdir()
+    expected = {"model": str(model), "dataset": "sample", "seed": 9, "seconds": 2.0, "trials": 3}
+    assert expected.items() <= json.loads(path.read_text()).items()
 
-
-# -------------------------------------------------------------------------------------- refusals
 
 @pytest.mark.parametrize("arguments, words", [
     ([], "workdir"),
-    (["--workdir=nowhere"], "nowhere"),
     (["--workdir=configs"], "config.json"),
     (["--workdir=photoz"], "one of the package's own (cifar10, photos)"),
     (["--workdir=nowhere", "more"], "more"),
-    (["--examples=0", "--workdir=nowhere"], "`examples` must be at least 1"),
+    (["--workdir=nowhere", "--examples=0"], "`examples` must be at least 1"),
     (["--workdir=cifar10", f"--output={ROOT / 'README.md'}"], "`output` must be a folder"),
-    (["--workdir=cifar10", f"--output={ROOT / 'README.md' / 'x'}"], "`output` must be a folder"),
-    (["--compare"], "compare"),
     (["--compare="], "at least one"),
-    (["--compare", "nowhere"], "nowhere"),
     (["--compare=cifar10,cifar10"], "once"),
     (["--compare=nowhere", "--workdir=nowhere"], "--workdir"),
     (["--compare", "cifar10", "--calibration_examples=3"], "--calibration_examples is for"),
-    (["--turing_test"], "workdir"),
     (["--turing_test", "--compare=nowhere"], "--turing_test is for --workdir"),
-    (["--turing_test", "--workdir=cifar10", "--examples=9"], "--examples is for"),
-    (["--turing_test", "--workdir=nowhere", "--trials=0"], "`trials` must be at least 1"),
     (["--turing_test", "--workdir=nowhere", "--trials=1.5"], "whole number"),
-    (["--turing_test", "--workdir=nowhere", "--seconds=-1"], "seconds=-1"),
-    (["--turing_test", "--workdir=nowhere", "--seed=-1"], "seed=-1"),
     (["--workdir=nowhere", "--trials=3"], "--trials is for --turing_test"),
-    (["--workdir=cifar10", "--seed=1"], "--seed is for"),
 ])
 def test_what_the_user_can_fix_ends_in_one_line_and_status_2(
         tmp_path, monkeypatch, capsys, arguments, words):
@@ -184,23 +147,17 @@ def test_help_names_every_flag(capsys):
     with pytest.raises(SystemExit) as stop:
         run("--help")
     printed = capsys.readouterr().out
-    assert not stop.value.code and all(f"{flag[0]}" in printed for flag in evaluate.FLAGS)
+    assert not stop.value.code and all(flag[0] in printed for flag in evaluate.FLAGS)
 
 
 def test_a_wrong_evaluation_is_refused_without_tensorflow(tmp_path):
     program = """
-import sys
-from colorizer.errors import UserError
-import evaluate
-for arguments in (["--turing_test", "--workdir=cifar10", "--trials=0"], ["--workdir=nowhere"],
-                  ["--compare", "cifar10", "cifar10"], ["--compare", "cifar10", "photos"]):
-    try:
-        evaluate.main(["evaluate.py", *arguments])
-    except UserError as error:
-        print(error)
-assert not {"tensorflow", "keras"} & set(sys.modules)
+import evaluate, sys
+try:
+    evaluate.main(["evaluate.py", "--compare", "cifar10", "photos"])
+except ValueError as error:
+    print(error, {"tensorflow", "keras"} & set(sys.modules))
 """
     result = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, text=True,
                             capture_output=True, env={"PYTHONPATH": str(ROOT)})
-    assert result.returncode == 0, result.stderr
-    assert len(result.stdout.splitlines()) == 4
+    assert "image_size" in result.stdout and result.stdout.endswith(" set()\n"), result.stderr

@@ -1,133 +1,118 @@
-"""Decay of the learning rates, simulated by hand."""
+"""The learning rates, simulated by hand, and the answer to numbers that are not finite."""
 
 import json
 import math
 
+from absl import flags as absl_flags
 import pytest
 
+from colorizer import cli
+from colorizer.config import OptimizerConfig, TrainConfig
 from colorizer.training import schedules
-from colorizer.config import TrainConfig
-from colorizer.settings import OptimizerConfig
+from tests.references import ROOT
+
+PATIENCE = schedules.PLATEAU_PATIENCE
 
 
-def exponential(rate=0.1, steps=10_000):
-    return schedules.Decay(OptimizerConfig(
-        lr_decay="exponential", lr_decay_rate=rate, lr_decay_steps=steps))
+def of_flagfile(name):
+    values = absl_flags.FlagValues()
+    cli.define_settings(values)
+    cli.parse(["train.py", f"--flagfile={ROOT / 'configs' / name}.flags"], values, "")
+    return schedules.LearningRates(
+        cli.build_config(values, TrainConfig()).resolve(32).optimizer)
 
 
-def plateau(patience=2, rate=0.1):
-    return schedules.Decay(OptimizerConfig(
-        lr_decay="plateau", lr_decay_rate=rate, plateau_patience=patience))
+def plateau():
+    return schedules.LearningRates(OptimizerConfig(lr=1.0))
 
 
-def epoch(decay, *l1):
-    for value in l1:
-        decay.observe(value)
-    return decay.end_epoch()
+def epochs(rates, *means):
+    """Whether the rates fall after each epoch, of one step, with this L1."""
+    fell = []
+    for mean in means:
+        rates.observe(mean)
+        fell.append(rates.end_epoch())
+    return fell
 
 
-# The state after each epoch, with patience 2: best, epochs waited, whether the rates fall.
-SEQUENCE = [
-    (0.50, False),  # first: the best
-    (0.40, False),  # better
-    (0.45, False),  # waited 1
-    (0.41, True),   # waited 2: fall
-    (0.42, False),  # waited 1 again
-    (0.30, False),  # better
-    (0.30, False),  # waited 1
-    (0.31, True),   # waited 2: fall
-]
+@pytest.mark.parametrize("name, step, expected", [
+    ("nazeri_cifar10", 10**6, (2e-4, 2e-4)),  # the paper: until a plateau
+    ("nazeri_cifar10_released", 0, (3e-4, 3e-5)),  # a tenth for the discriminator
+    ("nazeri_cifar10_released", 5_000, (3e-4 / 10**0.5, 3e-5 / 10**0.5)),
+    ("nazeri_cifar10_released", 10_000, (3e-5, 3e-6)),
+    ("nazeri_cifar10_released", 78_125, (1e-6, 1e-7)),  # max(1e-6, decay) / 10
+    ("hars_batch", 60_000, (3e-5, 6e-6)), ("hars_batch", 312_500, (1e-6, 1e-6)),
+    ("hars_spectral", 40_000, (2e-5, 2e-5))])
+def test_the_rates_of_the_published_recipes(name, step, expected):
+    assert of_flagfile(name).rates(step) == pytest.approx(expected, rel=1e-5)
 
 
-@pytest.mark.parametrize("rate, steps, step, expected", [
-    (0.1, 10_000, 0, 1.0), (0.1, 10_000, 10_000, 0.1), (0.1, 10_000, 20_000, 0.01),
-    (0.1, 10_000, 5_000, 1 / math.sqrt(10)), (0.5, 4, 12, 0.125), (0.5, 4, 2, math.sqrt(0.5)),
-    (1.0, 5, 1_000_000, 1.0),
-])
-def test_exponential_decay_is_the_rate_to_the_power_of_steps(rate, steps, step, expected):
-    assert exponential(rate, steps).factor(step) == pytest.approx(expected)
-
-
-def test_exponential_decay_never_reaches_zero():
-    assert exponential(0.1, 1).factor(10**9) > 0
+def test_a_floor_above_the_rate_leaves_the_rate():
+    rates = schedules.LearningRates(OptimizerConfig(lr=1e-7, min_lr=1e-6, lr_decay_steps=10))
+    assert rates.rates(100) == (1e-7, 1e-7)
 
 
 def test_exponential_decay_does_not_heed_the_loss():
-    decay = exponential()
-    assert not any(epoch(decay, 1.0) for _ in range(50))
-    assert decay.factor(10_000) == pytest.approx(0.1)
+    rates = schedules.LearningRates(OptimizerConfig(lr=1.0, lr_decay_steps=10))
+    assert not any(epochs(rates, *[1.0] * 30))
+    assert rates.rates(10) == pytest.approx((0.1, 0.1))
 
 
-def test_no_decay_stays_at_one():
-    decay = schedules.Decay(OptimizerConfig(lr_decay="none", plateau_patience=1))
-    assert not any(epoch(decay, 1.0) for _ in range(5))
-    assert decay.factor(0) == decay.factor(10**9) == 1.0
+def test_the_rates_fall_to_a_tenth_after_ten_epochs_without_a_lower_l1():
+    rates = plateau()
+    assert epochs(rates, 0.5) == [False]
+    assert epochs(rates, *[0.5] * PATIENCE) == [False] * (PATIENCE - 1) + [True]
+    assert rates.rates(0) == rates.rates(10**6) == pytest.approx((0.1, 0.1))
+    assert epochs(rates, 0.4, *[0.45] * PATIENCE) == [False] * PATIENCE + [True]
+    assert rates.rates(0) == pytest.approx((0.01, 0.01))
 
 
-def test_resolved_default_falls_at_a_plateau():
-    decay = schedules.Decay(TrainConfig().resolve(32).optimizer)
-    fell = [epoch(decay, 0.5) for _ in range(11)]
-    assert fell == [False] * 10 + [True]  # ten epochs without a lower L1
-    assert decay.factor(123) == pytest.approx(0.1)
-
-
-def test_plateau_falls_as_simulated_by_hand():
-    decay = plateau()
-    assert [epoch(decay, l1) for l1, _ in SEQUENCE] == [falls for _, falls in SEQUENCE]
-    assert decay.factor(0) == decay.factor(10**6) == pytest.approx(0.01)
-
-
-def test_plateau_compares_the_mean_of_an_epoch():
-    decay = plateau(patience=1)
-    assert not epoch(decay, 0.2, 0.6)
-    # Mean 0.35 is lower than 0.4, though neither the first nor the last step is the lowest.
-    assert not epoch(decay, 0.3, 0.4)
-    assert epoch(decay, 0.1, 0.7)
-
-
-def test_plateau_takes_a_tiny_fall_as_none():
-    decay = plateau(patience=1)
-    assert not epoch(decay, 0.5)
-    assert epoch(decay, 0.5 * (1 - 1e-6))
+def test_a_plateau_is_of_means_over_an_epoch_and_takes_a_tiny_fall_as_none():
+    rates = plateau()
+    rates.observe(0.2)
+    epochs(rates, 0.6)  # mean 0.4
+    assert epochs(rates, *[0.4 * (1 - 1e-6)] * (PATIENCE - 1)) == [False] * (PATIENCE - 1)
+    rates.observe(0.1)
+    assert epochs(rates, 0.7) == [True]  # mean 0.4 again, though a step was lower
 
 
 def test_tiny_falls_add_up_to_a_real_one():
-    # Each is below the tolerance, measured from the best they soon are not.
-    decay = plateau(patience=5)
-    assert not any(epoch(decay, 0.5 * (1 - 4e-4) ** index) for index in range(40))
+    # Each is below the tolerance; measured from the best they soon are not.
+    assert not any(epochs(plateau(), *[0.5 * (1 - 4e-4) ** index for index in range(40)]))
 
 
-@pytest.mark.parametrize("bad", [math.nan, math.inf])
-def test_plateau_leaves_out_values_that_are_not_finite(bad):
-    decay = plateau(patience=1)
-    assert not epoch(decay, 0.5)
-    assert not epoch(decay, bad, 0.4)
-    assert not epoch(decay, bad)
-    assert epoch(decay, 0.45)
+def test_a_plateau_leaves_out_values_that_are_not_finite_and_empty_epochs():
+    rates = plateau()
+    assert not rates.end_epoch()
+    rates.observe(math.nan)
+    assert epochs(rates, 0.5) == [False]
+    rates.observe(math.inf)
+    assert not rates.end_epoch()
+    assert json.loads(json.dumps(rates.state(), allow_nan=False)) == rates.state()
 
 
-def test_an_epoch_without_steps_changes_nothing():
-    decay = plateau(patience=1)
-    assert not decay.end_epoch() and not decay.end_epoch()
-    assert decay.factor(0) == 1.0
-
-
-@pytest.mark.parametrize("cut", range(len(SEQUENCE)))
-def test_state_goes_on_as_if_never_cut(cut):
-    decay = plateau()
-    for l1, _ in SEQUENCE[:cut]:
-        epoch(decay, l1)
-    decay.observe(SEQUENCE[cut][0] - 0.1)  # cut in mid-epoch: the mean is right with this
+@pytest.mark.parametrize("cut", [1, 5, PATIENCE, PATIENCE + 3])
+def test_a_state_goes_on_as_if_never_cut(cut):
+    sequence = [0.5, 0.4] + [0.45] * 2 * PATIENCE
+    whole, parts = plateau(), plateau()
+    expected = epochs(whole, *sequence)
+    found = epochs(parts, *sequence[:cut])
+    parts.observe(sequence[cut] - 0.1)  # cut in mid-epoch: the mean is right with this
     resumed = plateau()
-    resumed.restore(json.loads(json.dumps(decay.state())))
-    assert resumed.factor(7) == decay.factor(7)
-    assert epoch(resumed, SEQUENCE[cut][0] + 0.1) == SEQUENCE[cut][1]
-    for l1, falls in SEQUENCE[cut + 1:]:
-        assert epoch(resumed, l1) == falls
-    assert resumed.factor(0) == pytest.approx(0.01)
+    resumed.restore(json.loads(json.dumps(parts.state())))
+    found += epochs(resumed, sequence[cut] + 0.1, *sequence[cut + 1:])
+    assert found == expected and resumed.rates(0) == whole.rates(0) == pytest.approx((0.01, 0.01))
 
 
-def test_state_is_strict_json():
-    decay = plateau()
-    for state in (decay.state(), (decay.observe(math.nan), decay.state())[1]):
-        assert json.loads(json.dumps(state, allow_nan=False)) == state
+def test_bad_steps_in_a_row_end_the_loop_and_single_ones_do_not():
+    good, bad = {"generator/loss": 1.0}, {"generator/loss": math.nan}
+    steps = schedules.BadSteps()
+    for step in range(3 * schedules.MAX_BAD_STEPS):
+        assert steps.observe(step, bad if step % 2 else good) == (step % 2 == 0)
+    other = schedules.BadSteps()
+    other.restore(json.loads(json.dumps(steps.state())))
+    assert other.total == 3 * schedules.MAX_BAD_STEPS // 2
+    other.observe(0, good)
+    with pytest.raises(schedules.Diverged, match="step 100: generator/loss not finite, and so on"):
+        for step in range(100, 100 + schedules.MAX_BAD_STEPS):
+            other.observe(step, bad)

@@ -1,4 +1,4 @@
-"""One training step: who moves whom, and that devices share a step exactly."""
+"""One training step: which network it updates, from what, and that devices share it exactly."""
 
 import keras
 import numpy as np
@@ -6,410 +6,314 @@ import pytest
 from skimage import color as skcolor
 import tensorflow as tf
 
-from colorizer import config as config_lib
-from colorizer.training import train_step as steps
-from tests.references import reference_colorfulness
+from colorizer.color.controls import CONTROL_NAMES
+from colorizer.config import TrainConfig
+from colorizer.training.schedules import BadSteps
+from tests.references import REFERENCES
+from tests.training.conftest import variables
+
+SIZE, BATCH = 16, 4
+STEP = tf.constant(5, tf.int64)
+PLAIN = dict(ema_decay=0.5, adversarial_weight=0.5)
+RELEASED = dict(update_schedule="d_g_g", predict_lightness=True, disc_norm="spectral")
+CONTROLLED = dict(conditional=True, update_schedule="joint", disc_norm="spectral")
+FIXED = dict(desired_saturation=0.5, desired_hue=0.6, control_weight=20.0, adversarial_weight=0.0,
+             perceptual_weight=2.0, perceptual_network="cifar10")
+# Every pair of (update schedule, networks' channels, conditional, norm, replicas) is in one of them.
+SINGLE = [PLAIN, RELEASED, CONTROLLED]
+DOUBLE = [dict(update_schedule="joint", predict_lightness=True, ema_decay=0.5),
+          dict(update_schedule="d_g_g", conditional=True),
+          dict(conditional=True, predict_lightness=True, disc_norm="spectral")]
 
 
-def tiny_config(**changes):
-    return config_lib.TrainConfig().resolve(32).replace(
-        **{"width": 4, "batch_size": 8, "image_size": 16, **changes})
-
-
-def pictures(seed=0, batch=8, size=16):
+def some_images(seed=0):
     # Smooth color ramps with noise: like photographs, neither gray nor saturated.
     rng = np.random.default_rng(seed)
-    low = rng.integers(0, 256, (batch, 4, 4, 3)).astype(np.float32)
-    smooth = tf.image.resize(low, (size, size)).numpy()
+    low = rng.integers(0, 256, (BATCH, 4, 4, 3)).astype(np.float32)
+    smooth = tf.image.resize(low, (SIZE, SIZE)).numpy()
     return np.clip(smooth + rng.normal(0, 5, smooth.shape), 0, 255).astype(np.uint8)
 
 
-def per_replica(strategy, batch):
-    shards = np.split(batch, strategy.num_replicas_in_sync)
+def per_replica(strategy, images):
+    shards = np.split(images, strategy.num_replicas_in_sync)
     return strategy.experimental_distribute_values_from_function(
         lambda context: tf.constant(shards[context.replica_id_in_sync_group]))
 
 
-def run(config, strategy, count=1, first=0):
-    step = steps.TrainStep(config, strategy)
-    for index in range(first, first + count):
-        values = step(per_replica(strategy, pictures(index)), tf.constant(index, tf.int64))
-    return step, {name: float(value) for name, value in values.items()}
-
-
-def switch_dropout_off(step):
-    for layer in step.generator.layers:
-        if isinstance(layer, keras.layers.Dropout):
-            layer.rate = 0.0
-
-
-def weights(model):
-    return [variable.numpy() for variable in model.weights]
-
-
-@pytest.mark.parametrize("variant", [
-    {}, dict(disc_norm="spectral", init="normal"),
-    pytest.param(dict(gen_norm="instance", disc_norm="instance", generator_steps=2,
-                      output_channels="lab"), marks=pytest.mark.slow)])
-def test_two_replicas_take_the_same_step_as_one(one_replica, two_replicas, variant):
-    results = []
-    for strategy in (one_replica, two_replicas):
-        step = steps.TrainStep(tiny_config(ema_decay=0.9, **variant), strategy)
-        switch_dropout_off(step)  # each replica draws masks of its own
-        with strategy.scope():
-            # Adam's first step is the gradient's sign: plain descent shows its size as well.
-            step.generator_optimizer = keras.optimizers.SGD(0.01)
-            step.discriminator_optimizer = keras.optimizers.SGD(0.01)
-            step.generator_optimizer.build(step.generator.trainable_variables)
-            step.discriminator_optimizer.build(step.discriminator.trainable_variables)
-        before = {v.path: v.numpy() for v in step.generator.weights}
-        values = step(per_replica(strategy, pictures()), tf.constant(0, tf.int64))
-        results.append((step, {name: float(value) for name, value in values.items()}))
-    (one, one_values), (two, two_values) = results
-    for name in one_values.keys() - {"generator/gradient_norm", "discriminator/gradient_norm"}:
-        value = one_values[name]
-        assert two_values[name] == pytest.approx(value, rel=1e-4), name
-    for model in ("generator", "discriminator", "average"):
-        for variable, other in zip(getattr(one, model).weights, getattr(two, model).weights):
-            np.testing.assert_allclose(
-                variable, other, rtol=1e-4, atol=2e-5, err_msg=variable.path)
-    moved = max(np.abs(v.numpy() - before[v.path]).max() for v in one.generator.weights)
-    assert moved > 1e-3
-
-
-def test_generator_loss_moves_only_the_generator(one_replica):
-    config = tiny_config(adversarial_weight=0.0)
-    before = steps.TrainStep(config, one_replica)
-    after, values = run(config, one_replica)
-    assert all((a == b).all() for a, b in zip(weights(before.discriminator),
-                                              weights(after.discriminator)))
-    assert any((a != b).any() for a, b in zip(weights(before.generator), weights(after.generator)))
-    assert set(values) == {"generator/loss", "generator/l1", "generator/gradient_norm"}
-
-
-def test_discriminator_loss_moves_only_the_discriminator(one_replica):
-    step = steps.TrainStep(tiny_config(lr=1e-12, disc_lr=1e-2), one_replica)
-    generator = [v.numpy() for v in step.generator.trainable_variables]
-    kernels = [v for v in step.discriminator.trainable_variables if "kernel" in v.path]
-    discriminator = [v.numpy() for v in kernels]
-    step.set_rates(1.0)
-    step(per_replica(one_replica, pictures()), tf.constant(0, tf.int64))
-    for before, variable in zip(generator, step.generator.trainable_variables):
-        np.testing.assert_allclose(variable, before, atol=1e-9)
-    moved = [np.abs(variable.numpy() - before).max()
-             for before, variable in zip(discriminator, kernels)]
-    assert min(moved) > 1e-4
-
-
-def test_reported_losses_are_those_of_the_formulas(one_replica):
-    config = tiny_config(label_smoothing=0.1, l1_weight=100.0, adversarial_weight=0.5)
-    _, values = run(config, one_replica)
-    assert values["generator/loss"] == pytest.approx(
-        100 * values["generator/l1"] + 0.5 * values["generator/adversarial"], rel=1e-5)
-    assert values["discriminator/loss"] == pytest.approx(
-        values["discriminator/real"] + values["discriminator/fake"], rel=1e-5)
-
-
-@pytest.mark.parametrize("softening", [0.0, 0.03])
-def test_the_first_l1_is_that_of_gray_pictures_softened_if_asked(one_replica, softening):
-    _, values = run(tiny_config(l1_softening=softening), one_replica)
-    off = np.abs(skcolor.rgb2lab(pictures())[..., 1:]) / 110.0
-    expected = 0.03 * np.log1p(off / 0.03) if softening else off
-    assert values["generator/l1"] == pytest.approx(expected.mean(), rel=1e-3)
-
-
-@pytest.mark.parametrize("share, softened", [(1.0, True), (0.0, False)])
-def test_pictures_with_targets_are_compared_by_l1_never_softened(one_replica, share, softened):
-    _, values = run(tiny_config(
-        conditional=True, condition_dropout=share, l1_target="original", l1_softening=0.03,
-        adversarial_weight=0.0), one_replica)
-    off = np.abs(skcolor.rgb2lab(pictures())[..., 1:]) / 110.0
-    expected = 0.03 * np.log1p(off / 0.03) if softened else off
-    assert values["generator/l1"] == pytest.approx(expected.mean(), rel=1e-3)
-
-
-@pytest.mark.parametrize("conditional", [False, True])
-def test_the_first_pictures_miss_their_originals_colorfulness_by_all_of_it(
-        one_replica, conditional):
-    config = tiny_config(
-        conditional=conditional, condition_dropout=1.0, original_colorfulness_weight=3.0,
-        adversarial_weight=0.0)
-    _, values = run(config, one_replica)
-    inner = pictures()[:, 2:-2, 2:-2]  # without the outer eighth
-    originals = reference_colorfulness(inner / 255.0)
-    assert values["generator/original_colorfulness"] == pytest.approx(originals.mean(), rel=1e-3)
-    assert values["generator/loss"] == pytest.approx(
-        100 * values["generator/l1"] + 3 * values["generator/original_colorfulness"], rel=1e-5)
-
-
-def test_same_seed_and_steps_give_the_same_bits(one_replica):
-    first, _ = run(tiny_config(seed=3), one_replica, count=3)
-    second, _ = run(tiny_config(seed=3), one_replica, count=3)
-    other, _ = run(tiny_config(seed=4), one_replica, count=3)
-    assert all((a == b).all() for a, b in zip(weights(first.generator), weights(second.generator)))
-    assert any((a != b).any() for a, b in zip(weights(first.generator), weights(other.generator)))
-
-
-def test_dropout_differs_between_steps_and_replicas(two_replicas):
-    step = steps.TrainStep(tiny_config(), two_replicas)
-    seeds = []
-    for index in range(2):
-        @tf.function
-        def read():
-            def seed():
-                step._seed_dropout(tf.constant(index, tf.int64))
-                return tf.convert_to_tensor(step._dropouts[0].seed_generator.state.value)
-            return two_replicas.run(seed)
-        seeds += [tuple(value.numpy()) for value in two_replicas.experimental_local_results(read())]
-    assert len(set(seeds)) == 4
-
-
-def test_average_follows_the_weights(one_replica):
-    config = tiny_config(ema_decay=0.5, lr=1e-2)
-    step = steps.TrainStep(config, one_replica)
-    start = [v.numpy() for v in step.average.weights]
-    step(per_replica(one_replica, pictures()), tf.constant(100, tf.int64))
-    for average, before, current in zip(step.average.weights, start, step.generator.weights):
-        np.testing.assert_allclose(
-            average.numpy(), 0.5 * before + 0.5 * current.numpy(), rtol=1e-5, atol=1e-6)
-
-
-@pytest.mark.parametrize("picture", [0, 255, 128])
-def test_constant_pictures_train_without_a_nan(one_replica, picture):
-    step = steps.TrainStep(tiny_config(), one_replica)
-    constant = np.full((8, 16, 16, 3), picture, np.uint8)
-    for index in range(3):
-        values = step(per_replica(one_replica, constant), tf.constant(index, tf.int64))
-    assert all(np.isfinite(float(value)) for value in values.values())
-    assert all(np.isfinite(w).all() for w in weights(step.generator) + weights(step.discriminator))
-
-
-@pytest.mark.parametrize("replicas", ["one_replica", "two_replicas"])
-def test_mixed_float16_trains(request, replicas):
-    strategy = request.getfixturevalue(replicas)
-    try:
-        step, values = run(tiny_config(precision="mixed_float16"), strategy, count=2)
-        assert all(np.isfinite(value) for value in values.values())
-        assert step.generator.layers[1].compute_dtype == "float16"
-        assert step.generator.layers[1].kernel.dtype == "float32"
-    finally:
-        keras.config.set_dtype_policy("float32")
-
-
-@pytest.mark.slow
-def test_compiled_step_agrees_with_the_plain_one(one_replica):
-    results = []
-    for compiled in (False, True):
-        step = steps.TrainStep(tiny_config(jit_compile=compiled), one_replica)
-        switch_dropout_off(step)  # XLA draws other masks
-        values = step(per_replica(one_replica, pictures()), tf.constant(0, tf.int64))
-        results.append({name: float(value) for name, value in values.items()})
-    for name, value in results[0].items():
-        assert results[1][name] == pytest.approx(value, rel=1e-4), name
-
-
-def test_fixed_targets_add_weighted_distances_to_the_generator_loss(one_replica):
-    config = tiny_config(desired_saturation=1.0, saturation_weight=20.0, desired_hue=0.6)
-    _, values = run(config, one_replica)
-    assert {"generator/saturation", "generator/hue"} <= set(values)
-    assert "generator/red" not in values
-    assert values["generator/loss"] == pytest.approx(
-        100 * values["generator/l1"] + values["generator/adversarial"]
-        + 20 * values["generator/saturation"] + values["generator/hue"], rel=1e-5)
-
-
-def test_a_wanted_saturation_is_learnt(one_replica):
-    config = tiny_config(
-        desired_saturation=0.5, saturation_weight=100.0, l1_weight=0.1, adversarial_weight=0.0,
-        lr=1e-2)
-    _, first = run(config, one_replica, count=2)
-    _, last = run(config, one_replica, count=25)
-    assert last["generator/saturation"] < 0.5 * first["generator/saturation"]
-
-
-def test_two_replicas_draw_the_targets_that_one_would(one_replica, two_replicas):
-    drawn = []
-    for strategy in (one_replica, two_replicas):
-        step = steps.TrainStep(tiny_config(conditional=True), strategy)
-
-        @tf.function
-        def draw(rgb):
-            return strategy.run(
-                lambda rgb: step._examples(rgb, tf.constant(5, tf.int64)).condition, args=(rgb,))
-
-        parts = strategy.experimental_local_results(draw(per_replica(strategy, pictures())))
-        drawn.append(np.concatenate(parts))
-    np.testing.assert_allclose(drawn[0], drawn[1], rtol=1e-5, atol=1e-6)
-    assert np.abs(drawn[0]).max() > 0
-
-
-@pytest.mark.parametrize("condition", ["generator", "discriminator", "both"])
-def test_conditional_networks_that_see_the_targets_have_the_input(one_replica, condition):
-    step, values = run(tiny_config(conditional=True, condition=condition), one_replica)
-    assert (len(step.generator.inputs) == 2) == (condition != "discriminator")
-    assert (len(step.discriminator.inputs) == 3) == (condition != "generator")
-    assert all(np.isfinite(value) for value in values.values())
-
-
-def examples_of(strategy, rgb, **settings):
-    step = steps.TrainStep(tiny_config(conditional=True, **settings), strategy)
-
-    @tf.function
-    def examples(rgb):
-        return strategy.run(lambda rgb: step._examples(rgb, tf.constant(0, tf.int64)), args=(rgb,))
-
-    return examples(rgb)
-
-
-def test_without_targets_a_conditional_model_sees_the_originals(one_replica):
-    rgb = pictures()
-    result = examples_of(one_replica, rgb, condition_dropout=1.0)
-    np.testing.assert_allclose(
-        result.ab_real * 110.0, skcolor.rgb2lab(rgb)[..., 1:], atol=0.05)
-    np.testing.assert_array_equal(result.condition, 0.0)
-
-
-@pytest.mark.parametrize("l1_target", ["retargeted", "original"])
-def test_the_real_pictures_are_at_the_targets_and_l1_compares_with_what_was_chosen(
-        one_replica, l1_target):
-    rgb = pictures()
-    result = examples_of(one_replica, rgb, condition_dropout=0.0, controls="saturation",
-                         l1_target=l1_target)
-    lab = np.concatenate([50 * (result.l_scaled + 1), 110 * result.ab_real], axis=-1)
-    saturation = skcolor.rgb2hsv(skcolor.lab2rgb(lab))[..., 1].mean((1, 2))
-    asked = np.asarray(result.targets.values)[:, 0]
-    inner = (asked > 0) & (asked < 1)  # beyond amount 1 an end is asked for
-    assert inner.any()
-    np.testing.assert_allclose(saturation[inner], asked[inner], atol=5e-3)
-    compared = skcolor.rgb2lab(rgb)[..., 1:] if l1_target == "original" else lab[..., 1:]
-    np.testing.assert_allclose(result.ab_l1 * 110.0, compared, atol=0.05)
-    assert np.abs(lab[..., 1:] - skcolor.rgb2lab(rgb)[..., 1:]).max() > 1.0
-
-
-@pytest.mark.parametrize("replicas, options", [
-    (1, {}), (2, {}), (1, {"disc_norm": "spectral", "generator_steps": 2})])
-def test_a_step_with_a_nan_changes_nothing(replicas, options, one_replica, two_replicas):
-    strategy = {1: one_replica, 2: two_replicas}[replicas]
-    step = steps.TrainStep(tiny_config(ema_decay=0.9, width=1, **options), strategy)
-    good = pictures().astype(np.float32)
-    step(per_replica(strategy, good), tf.constant(0, tf.int64))
-    bad = good.copy()
-    bad[-1, 3, 4, 1] = np.nan
-    before = everything(step)
-    values = step(per_replica(strategy, bad), tf.constant(1, tf.int64))
-    assert not np.isfinite(values["generator/loss"].numpy())
-    after = everything(step)
-    assert before.keys() == after.keys()
-    assert [name for name in before if (before[name] != after[name]).any()] == []
-    values = step(per_replica(strategy, good), tf.constant(2, tf.int64))
-    assert np.isfinite([value.numpy() for value in values.values()]).all()
-    assert any((before[name] != value).any() for name, value in everything(step).items())
+def take(step, images=None, index=0):
+    """Takes one step; returns its values as floats."""
+    images = some_images(index) if images is None else images
+    values = step(per_replica(step.strategy, images), tf.constant(index, tf.int64))
+    return {name: float(value) for name, value in values.items()}
 
 
 def everything(step):
     """All that a checkpoint holds, but for the dropout masks' seeds, which the next step sets."""
-    return {f"{name}/{variable.path}": variable.numpy().copy()
-            for name, part in step.state().items()
-            for variable in (part.weights if isinstance(part, keras.Model) else part.variables)
-            if "seed_generator" not in variable.path}
+    return {name: np.array(variable) for name, variable in variables(step).items()
+            if "seed" not in name}
 
 
-# --------------------------------------------------------------------------- published variants
-
-def take_steps(step, strategy, count, first=0):
-    for index in range(first, first + count):
-        values = step(per_replica(strategy, pictures(index)), tf.constant(index, tf.int64))
-    return {name: float(value) for name, value in values.items()}
+def changed(before, step, part=""):
+    """Names of the variables that differ now."""
+    return [name for name, value in everything(step).items()
+            if name.startswith(part) and (value != before[name]).any()]
 
 
-def largest_singular_value(kernel):
-    return np.linalg.svd(np.reshape(kernel, (-1, kernel.shape[-1])), compute_uv=False)[0]
+@pytest.fixture
+def make(steps, one_replica, two_replicas):
+    """Makes the step of these settings, with its first weights."""
+    def make(replicas=1, **settings):
+        config = TrainConfig().resolve(32).replace(
+            **{"base_channels": 1, "batch_size": BATCH, "image_size": SIZE, **settings})
+        return steps(config, {1: one_replica, 2: two_replicas}[replicas])
+    return make
 
 
-def test_spectral_norm_holds_every_kernel_of_d_at_1_while_it_trains(two_replicas):
-    step = steps.TrainStep(tiny_config(disc_norm="spectral", gen_norm="instance"), two_replicas)
-    take_steps(step, two_replicas, 60)  # one power iteration a pass needs about that many
-    # What the optimizer left is normalized by the next forward pass, before it is used.
-    with two_replicas.scope():
-        step.discriminator([tf.zeros((1, 16, 16, 1)), tf.zeros((1, 16, 16, 2))], training=True)
-    layers = [layer for layer in step.discriminator.layers
-              if isinstance(layer, keras.layers.SpectralNormalization)]
-    assert len(layers) == 5
-    for layer in layers:
-        kernel = layer.layer.kernel.numpy()
-        assert largest_singular_value(kernel) == pytest.approx(1.0, abs=0.02), layer.name
-        copies = two_replicas.experimental_local_results(layer.vector_u.value)
-        np.testing.assert_array_equal(*[copy.numpy() for copy in copies])
+# ------------------------------------------------------------------------------------ the formulas
+
+def test_losses_are_those_of_the_paper(make, untraced):
+    values = take(make(**PLAIN))
+    assert values["generator/loss"] == pytest.approx(
+        100 * values["generator/l1"] + 0.5 * values["generator/adversarial"], rel=1e-5)
+    assert values["discriminator/loss"] == pytest.approx(
+        values["discriminator/real"] + values["discriminator/fake"], rel=1e-5)
+    # The generator begins with gray: its first L1 is the mean of the originals' |ab|.
+    ab = skcolor.rgb2lab(some_images())[..., 1:] / 110
+    assert values["generator/l1"] == pytest.approx(np.abs(ab).mean(), rel=1e-3)
 
 
-def test_two_generator_updates_follow_one_of_the_discriminator(one_replica):
-    step = steps.TrainStep(tiny_config(generator_steps=2), one_replica)
-    values = take_steps(step, one_replica, 3)
-    assert step.generator_optimizer.iterations.numpy() == 6
-    assert step.discriminator_optimizer.iterations.numpy() == 3
-    assert {"generator/loss", "generator/l1", "generator/adversarial", "discriminator/loss",
-            "discriminator/real", "discriminator/fake", "generator/gradient_norm",
-            "discriminator/gradient_norm"} == set(values)
+def test_controls_and_the_perceptual_loss_add_to_the_generators(make, untraced):
+    step = make(**FIXED)
+    before, values = everything(step), take(step)
+    assert set(values) == {f"generator/{name}" for name in (
+        "loss", "l1", "saturation", "hue", "perceptual", "gradient_norm")}
+    assert values["generator/loss"] == pytest.approx(
+        100 * values["generator/l1"] + 2 * values["generator/perceptual"]
+        + 20 * (values["generator/saturation"] + values["generator/hue"]), rel=1e-5)
+    assert values["generator/perceptual"] > 0.01
+    assert changed(before, step, "generator/") and not changed(before, step, "discriminator/")
 
 
-@pytest.mark.parametrize("generator_steps, sees_the_update", [(1, False), (2, True)])
-def test_with_several_updates_the_generator_faces_the_updated_discriminator(
-        one_replica, generator_steps, sees_the_update):
-    moved = []
-    for disc_lr in (1e-12, 1e-2):
-        config = tiny_config(generator_steps=generator_steps, disc_lr=disc_lr, l1_weight=0.0,
-                             disc_norm="none", init="normal")
-        step = steps.TrainStep(config, one_replica)
-        step.set_rates(1.0)
-        step(per_replica(one_replica, pictures()), tf.constant(0, tf.int64))
-        moved.append(step.generator.get_layer("ab").kernel.numpy())
-    assert (np.abs(moved[0] - moved[1]).max() > 1e-6) == sees_the_update
+def test_a_fixed_target_is_learned(make, untraced):
+    step = make(**FIXED)
+    step.set_learning_rates(1e-2, 0.0)
+    first, *_, last = [take(step)["generator/saturation"] for _ in range(6)]
+    assert last < 0.9 * first
 
 
-def test_every_pass_of_a_step_has_its_own_dropout(one_replica):
-    step = steps.TrainStep(tiny_config(generator_steps=2), one_replica)
-
-    @tf.function
-    def read(index, turn):
-        def seed():
-            step._seed_dropout(index, turn)
-            return tf.convert_to_tensor(step._dropouts[0].seed_generator.state.value)
-        return one_replica.run(seed)
-
-    seeds = {tuple(read(tf.constant(index, tf.int64), turn).numpy())
-             for index in range(2) for turn in range(3)}
-    assert len(seeds) == 6
+def test_constant_images_train_without_a_nan(make, untraced):
+    step = make(**FIXED)
+    levels = np.uint8([0, 255, 128, 1])[:, None, None, None]
+    for index in range(2):
+        values = take(step, np.tile(levels, (1, SIZE, SIZE, 3)), index)
+    assert np.isfinite(list(values.values())).all()
+    assert all(np.isfinite(value).all() for value in everything(step).values())
 
 
-@pytest.mark.parametrize("channels, mean", [
-    ("ab", lambda lab: np.abs(lab[..., 1:] / 110).mean()),
-    ("lab", lambda lab: np.abs(lab / [50, 110, 110] - [1, 0, 0]).mean())])
-def test_l1_is_taken_over_the_channels_that_the_generator_predicts(one_replica, channels, mean):
+def test_the_released_codes_networks_see_luma_and_predict_the_lightness(make, untraced):
+    step, rgb = make(**RELEASED), some_images()
+    lab, batch = skcolor.rgb2lab(rgb), prepare(step)
+    np.testing.assert_allclose(
+        batch.gray[..., 0], rgb @ [0.299, 0.587, 0.114] / 127.5 - 1, atol=1e-5)
+    np.testing.assert_allclose(batch.l_scaled[..., 0], lab[..., 0] / 50 - 1, atol=1e-4)
     # The generator begins with zeros: the loss is the mean of the original's own channels.
-    _, values = run(tiny_config(output_channels=channels), one_replica)
-    assert values["generator/l1"] == pytest.approx(mean(skcolor.rgb2lab(pictures())), rel=1e-3)
+    step.set_learning_rates(0.0, 0.0)
+    assert take(step)["generator/l1"] == pytest.approx(
+        np.abs(lab / [50, 110, 110] - [1, 0, 0]).mean(), rel=1e-3)
 
 
-def test_the_networks_see_luma_where_asked_and_the_lightness_stays(one_replica):
-    step = steps.TrainStep(tiny_config(input_channel="luma"), one_replica)
-    rgb = pictures()
-    examples = one_replica.run(
-        lambda: step._examples(tf.constant(rgb), tf.constant(0, tf.int64)))
-    luma = rgb @ [0.299, 0.587, 0.114]
-    np.testing.assert_allclose(examples.gray[..., 0], luma / 127.5 - 1, atol=1e-5)
-    lightness = skcolor.rgb2lab(rgb)[..., 0]
-    np.testing.assert_allclose(examples.l_scaled[..., 0], lightness / 50 - 1, atol=1e-4)
+# ------------------------------------------------------------------------------ the update schedule
+
+def test_each_update_changes_its_network_only(make, untraced):
+    for rates, moves, rests in (((1e-2, 0.0), "generator", "discriminator"),
+                                ((0.0, 1e-2), "discriminator", "generator")):
+        step = make(**PLAIN)
+        step.set_learning_rates(*rates)
+        before = everything(step)
+        take(step)
+        assert any("kernel" in name for name in changed(before, step, f"{moves}/"))
+        assert all("moving" in name for name in changed(before, step, f"{rests}/"))
 
 
-def test_each_network_has_its_rate_and_no_rate_falls_below_the_least(one_replica):
-    step = steps.TrainStep(tiny_config(lr=3e-4, disc_lr=6e-5, min_lr=1e-6), one_replica)
-    rates = []
-    for factor in (1.0, 0.1, 1e-5):
-        step.set_rates(factor)
-        rates.append((step.generator_optimizer.learning_rate.numpy(),
-                      step.discriminator_optimizer.learning_rate.numpy()))
-    assert rates == [pytest.approx((3e-4, 6e-5)), pytest.approx((3e-5, 6e-6)),
-                     pytest.approx((1e-6, 1e-6))]
-    step.config = tiny_config(lr=1e-7, min_lr=1e-6)
-    step.set_rates(0.5)
-    assert step.generator_optimizer.learning_rate.numpy() == pytest.approx(1e-7)
+@pytest.mark.parametrize("settings, updates, sees_the_update", [
+    (dict(update_schedule="d_g", **PLAIN), (1, 1), True), (RELEASED, (2, 1), True),
+    (dict(update_schedule="joint"), (1, 1), False)])
+def test_the_generator_faces_the_updated_discriminator_unless_the_update_is_joint(
+        make, untraced, settings, updates, sees_the_update):
+    losses = []
+    for disc_lr in (0.0, 0.1):
+        step = make(**settings)
+        step.set_learning_rates(1e-9, disc_lr)
+        losses.append(take(step)["generator/adversarial"])
+    assert (abs(losses[0] - losses[1]) > 1e-3) == sees_the_update
+    assert updates == (step.generator_optimizer.iterations.numpy(),
+                       step.discriminator_optimizer.iterations.numpy())
+
+
+def test_the_generators_passes_differ_by_their_dropout(make, untraced):
+    step = make(2, update_schedule="d_g_g", conditional=True)
+
+    def seeds(index, update):
+        def read():
+            step._seed_dropout(tf.constant(index, tf.int64), update)
+            return tf.convert_to_tensor(step._dropouts[0].seed_generator.state.value)
+        return step.strategy.experimental_local_results(step.strategy.run(read))
+
+    found = {tuple(seed.numpy()) for index in (0, 1) for update in range(3)
+             for seed in seeds(index, update)}
+    assert len(found) == 2 * 3 * 2  # steps, updates, replicas
+
+
+def test_the_average_follows_the_weights_once_a_step(make, untraced):
+    step = make(**PLAIN)
+    before = everything(step)
+    take(step, index=100)
+    after = everything(step)
+    for name, value in after.items():
+        if name.startswith("average/"):
+            current = after[name.replace("average/", "generator/", 1)]
+            np.testing.assert_allclose(
+                value, 0.5 * before[name] + 0.5 * current, rtol=1e-5, atol=1e-6)
+
+
+# ----------------------------------------------------------------- numbers that are not finite
+
+def nan_at(step, monkeypatch, update):
+    """Makes the generator's loss NaN in one of its updates of a step."""
+    loss, counts = step._generator_loss, iter(range(9))
+
+    def spoilt(*arguments):
+        total, terms = loss(*arguments)
+        return total * (np.nan if next(counts) == update else 1.0), terms
+    monkeypatch.setattr(step, "_generator_loss", spoilt)
+
+
+@pytest.mark.parametrize("update", [0, 1])
+def test_a_number_that_is_not_finite_in_either_of_two_updates_is_reported(
+        make, untraced, monkeypatch, update):
+    step, bad_steps = make(**RELEASED), BadSteps()
+    nan_at(step, monkeypatch, update)
+    values = take(step)
+    assert not bad_steps.observe(1, values) and bad_steps.total == 1
+    assert np.isnan(values["generator/loss"]) and np.isfinite(values["discriminator/loss"])
+    assert step.generator_optimizer.iterations.numpy() == 1  # the other update
+
+
+@pytest.mark.parametrize("replicas, settings", [
+    *((1, settings) for settings in SINGLE), *((2, settings) for settings in DOUBLE)])
+def test_a_step_with_a_nan_changes_nothing_and_the_next_one_both_networks(
+        make, untraced, monkeypatch, replicas, settings):
+    step = make(replicas, **settings)
+    before, mean = everything(step), step._mean
+    with monkeypatch.context() as context:
+        context.setattr(step, "_mean", lambda loss: np.nan * mean(loss))
+        values = take(step)
+    assert not np.isfinite([values["generator/loss"], values["discriminator/loss"]]).any()
+    assert changed(before, step) == []
+    values = take(step)
+    assert np.isfinite(list(values.values())).all()
+    for network in ("generator/", "discriminator/"):
+        assert any("kernel" in name for name in changed(before, step, network))
+
+
+# --------------------------------------------------------------------------------------- devices
+
+@pytest.mark.parametrize("settings", [DOUBLE[0], DOUBLE[2]])
+def test_two_replicas_take_the_same_step_as_one(make, untraced, monkeypatch, settings):
+    results = []
+    for replicas in (1, 2):
+        step = make(replicas, **settings)
+        for layer in step._dropouts:  # each replica draws masks of its own
+            monkeypatch.setattr(layer, "rate", 0.0)
+        for optimizer in (step.generator_optimizer, step.discriminator_optimizer):
+            # Else the first step of Adam is the gradient's sign: this shows its size as well.
+            monkeypatch.setattr(optimizer, "epsilon", 1.0)
+        step.set_learning_rates(0.01, 0.01)
+        values = take(step)
+        results.append((values, everything(step)))
+    for name, value in values.items():
+        if not name.endswith("gradient_norm"):
+            assert value == pytest.approx(results[0][0][name], rel=1e-4), name
+    for (name, one), two in zip(*(list(after.items()) for _, after in results)):
+        np.testing.assert_allclose(two[1], one, rtol=1e-4, atol=2e-5, err_msg=name)
+    for name, variable in variables(step).items():
+        if "seed" not in name:
+            first, second = step.strategy.experimental_local_results(variable.value)
+            np.testing.assert_array_equal(first, second, err_msg=name)
+
+
+def test_a_traced_step_of_two_replicas_in_half_precision_trains_or_changes_nothing(make):
+    step = make(2, precision="mixed_float16", adversarial_weight=0.0)
+    keras.config.set_dtype_policy("float32")
+    layer = step.generator.get_layer("encoder_0")
+    assert layer.compute_dtype == "float16" and layer.kernel.dtype == "float32"
+    before, good = everything(step), some_images().astype(np.float32)
+    assert not np.isfinite(take(step, good * np.nan)["generator/loss"])
+    assert changed(before, step) == []
+    assert np.isfinite(list(take(step, good).values())).all()
+    assert changed(before, step, "generator/")
+
+
+def test_a_traced_conditional_step_is_the_untraced_one(make, request):
+    settings = dict(conditional=True, update_schedule="joint", disc_norm="spectral")
+    traced = make(**settings)
+    values, after = take(traced), everything(traced)
+    request.getfixturevalue("untraced")
+    untraced = make(**settings)
+    for name, value in take(untraced).items():
+        assert values[name] == pytest.approx(value, rel=1e-3), name
+    for name, value in everything(untraced).items():
+        np.testing.assert_allclose(after[name], value, rtol=1e-2, atol=1e-3, err_msg=name)
+
+
+def test_the_seed_alone_decides_the_first_weights(make):
+    plain, other, seeded = (everything(make(**settings)) for settings in (
+        PLAIN, FIXED, dict(FIXED, seed=1)))
+    kernels = [name for name in plain if name in other and "encoder_0/kernel" in name]
+    assert len(kernels) == 1
+    for name in kernels:
+        assert (plain[name] == other[name]).all() and (plain[name] != seeded[name]).any()
+
+
+# --------------------------------------------------------------------------------------- targets
+
+def prepare(step, **changes):
+    """The batch that each step makes of its images, of all replicas."""
+    step.config = step.config.replace(**changes)
+    batches = step.strategy.run(
+        step._prepare_batch, args=(per_replica(step.strategy, some_images()), STEP))
+    parts = [np.concatenate(step.strategy.experimental_local_results(part))
+             for part in tf.nest.flatten(batches) if part is not None]
+    return tf.nest.pack_sequence_as(batches, parts) if batches.condition is not None else batches
+
+
+def test_two_replicas_draw_the_targets_that_one_would(make, untraced):
+    settings = dict(update_schedule="d_g_g", conditional=True)
+    one, two = (prepare(make(replicas, **settings)).condition for replicas in (1, 2))
+    np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-6)
+    assert np.abs(one).max() > 0
+
+
+def test_without_targets_a_conditional_model_sees_the_originals(make, untraced):
+    batch = prepare(make(**CONTROLLED), condition_dropout=1.0)
+    ab = skcolor.rgb2lab(some_images())[..., 1:]
+    np.testing.assert_allclose(batch.ab_real * 110, ab, atol=0.05)
+    np.testing.assert_array_equal(batch.condition, 0.0)
+
+
+@pytest.mark.parametrize("l1_target", ["retargeted", "original"])
+def test_the_real_images_are_at_the_targets_and_l1_compares_with_what_was_chosen(
+        make, untraced, l1_target):
+    batch = prepare(make(**CONTROLLED), condition_dropout=0.0, l1_target=l1_target)
+    lab = np.concatenate([50 * (batch.l_scaled + 1), 110 * batch.ab_real], axis=-1)
+    rgb, values = skcolor.lab2rgb(lab), batch.targets.values
+    inner = (batch.targets.desired > 0) & (values > 0) & (values < 1)  # beyond, an end is desired
+    assert inner.sum() >= BATCH
+    for index, name in enumerate(CONTROL_NAMES):
+        np.testing.assert_allclose(
+            REFERENCES[name](rgb)[inner[:, index]], values[inner[:, index], index], atol=5e-3)
+    original = skcolor.rgb2lab(some_images())
+    assert np.abs(lab - original).max() > 1.0
+    expected = original if l1_target == "original" else lab
+    np.testing.assert_allclose(batch.ab_l1 * 110, expected[..., 1:], atol=0.05)
+    np.testing.assert_allclose(skcolor.rgb2lab(batch.rgb_l1), expected, atol=0.1)

@@ -1,128 +1,200 @@
 """A run in a folder: what it leaves, how it goes on, what it refuses."""
 
+import dataclasses
 import json
+import os
+import signal
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-from tensorboard.util import tensor_util
 
-from colorizer.training import checkpoints
-from colorizer import config as config_lib
-from colorizer.data import dataset as datasets
-from colorizer.training import run as runs
+from colorizer import data, evaluation, training
+from colorizer.config import ConfigError, TrainConfig
 from colorizer.errors import UserError
+from colorizer.inference import Colorizer
+from colorizer.models import weights
+from colorizer.training import run
+from colorizer.training.distribution import STOPPED_STATUS, StopSignals
+from colorizer.training.trainer import total_steps
+from tests.training.faults.harness import (
+    assert_same_state, config, events, newest, scalars, step_of
+)
 
-TINY = dict(dataset="sample", width=2, batch_size=8, eval_examples=8, grid_examples=4, log_steps=2)
-
-
-def config(workdir, **changes):
-    return config_lib.TrainConfig().replace(**{**TINY, "workdir": str(workdir), **changes})
-
-
-@pytest.fixture
-def run(one_replica):
-    return lambda settings: runs.run(settings, one_replica)
+CONDITIONAL = dict(conditional=True, update_schedule="joint", disc_norm="spectral", batch_size=4,
+                   ema_decay=0.0)
 
 
 def final_weights(workdir):
-    newest = checkpoints.newest_readable(workdir / "checkpoints")
-    with np.load(newest / checkpoints.WEIGHTS) as arrays:
-        return {name: arrays[name] for name in arrays.files}
+    with np.load(newest(workdir) / weights.WEIGHTS_FILE) as arrays:
+        return dict(arrays)
 
 
-def test_a_run_leaves_config_checkpoint_grid_and_logs(run, tmp_path, capsys):
-    run(config(tmp_path, max_steps=4, eval_steps=2))
+def test_a_run_leaves_config_checkpoint_grids_and_logs(train, tmp_path, capsys):
+    assert train(config(tmp_path, max_steps=4, eval_steps=2)) == 0
     assert json.loads((tmp_path / "config.json").read_text())["data"]["image_size"] == 32
-    assert checkpoints.newest_readable(tmp_path / "checkpoints").name == "ckpt-00000004"
-    assert sorted(p.name for p in (tmp_path / "samples").iterdir()) == [
+    assert newest(tmp_path).name == "ckpt-00000004"
+    assert sorted(path.name for path in (tmp_path / "samples").iterdir()) == [
         "step-00000002.png", "step-00000004.png"]
     out = capsys.readouterr().out
     assert "gray baseline" in out and str(tmp_path / "samples") in out
-
-    events = EventAccumulator(str(tmp_path / "tensorboard"))
-    events.Reload()
-    tags = events.Tags()
-    assert "test pictures" in tags["images"] or "test pictures" in tags["tensors"]
-    for tag in ("train/generator/l1", "train/generator/adversarial", "train/discriminator/loss",
-                "test/model/delta_e", "test/gray_baseline/delta_e", "a/predicted", "b/real",
-                "settings", "_hparams_/session_start_info"):
-        assert tag in tags["tensors"], tag
-    assert [event.step for event in events.Tensors("train/generator/l1")] == [2, 4]
+    tags = events(tmp_path).Tags()["tensors"]
+    assert {"train/generator/l1", "train/generator/adversarial", "train/discriminator/loss",
+            "train/generator/learning_rate", "validation/model/delta_e",
+            "validation/gray_baseline/delta_e", "validation images", "a/predicted", "b/real",
+            "settings", "_hparams_/session_start_info"} <= set(tags)
+    assert list(scalars(tmp_path, "train/generator/l1")) == [2, 4]
 
 
-def test_a_stopped_run_goes_on_to_the_same_bits(run, tmp_path, capsys):
-    run(config(tmp_path / "whole", max_steps=6, ema_decay=0.9))
-    run(config(tmp_path / "parts", max_steps=3, ema_decay=0.9))
-    run(config(tmp_path / "parts", max_steps=6, ema_decay=0.9))
-    assert "going on after step 3 of 6" in capsys.readouterr().out
-    whole, parts = final_weights(tmp_path / "whole"), final_weights(tmp_path / "parts")
-    assert whole.keys() == parts.keys()
-    for name in whole:
-        np.testing.assert_array_equal(whole[name], parts[name], err_msg=name)
+def test_a_conditional_run_shows_how_it_meets_its_targets(train, tmp_path, monkeypatch):
+    monkeypatch.setattr("colorizer.training.trainer.CALIBRATION_TARGETS", (0.2, 0.8))
+    monkeypatch.setattr("colorizer.training.trainer.CALIBRATION_EXAMPLES", 2)
+    assert train(config(tmp_path, max_steps=1, **CONDITIONAL)) == 0
+    tags = events(tmp_path).Tags()["tensors"]
+    assert "calibration" in tags and any(
+        tag.startswith("calibration/saturation") for tag in tags)
 
 
-def test_a_finished_run_says_so_and_how_to_extend_it(run, tmp_path, capsys):
-    run(config(tmp_path, max_steps=2))
+def test_a_run_resumed_three_times_ends_with_the_bits_of_one(train, whole, tmp_path, capsys):
+    for max_steps in (2, 4, 6, 8):
+        train(config(tmp_path, max_steps=max_steps, eval_steps=8))
+    assert "going on after step 6 of 8" in capsys.readouterr().out
+    assert_same_state(tmp_path, whole)
+
+
+def test_a_finished_run_says_so_and_how_to_extend_it(train, tmp_path, capsys):
+    train(config(tmp_path, max_steps=1))
     capsys.readouterr()
-    run(config(tmp_path, max_steps=2))
+    assert train(config(tmp_path, max_steps=1)) == 0
     out = capsys.readouterr().out
-    assert "finished: 2 of 2 steps" in out and "--epochs" in out
+    assert "finished: 1 of 1 steps" in out and "--epochs" in out
 
 
-def test_a_folder_of_another_run_is_refused_by_the_flags_that_differ(run, tmp_path):
-    run(config(tmp_path, max_steps=1))
+def test_a_folder_of_another_run_is_refused_by_the_settings_that_differ(train, tmp_path):
+    train(config(tmp_path, max_steps=1))
     before = (tmp_path / "config.json").read_text()
-    with pytest.raises(config_lib.ConfigError, match="--width was 2, now 4"):
-        run(config(tmp_path, max_steps=2, width=4))
+    with pytest.raises(ConfigError, match="--base_channels was 1, now 4; --seed was 0, now 3"):
+        train(config(tmp_path, max_steps=2, base_channels=4, seed=3))
     assert (tmp_path / "config.json").read_text() == before
 
 
-def test_a_conditional_run_begun_before_its_controls_could_be_chosen_goes_on(tmp_path):
-    wanted = config(tmp_path, conditional=True).resolve(32)
-    written = json.loads(wanted.to_json())
-    del written["controls"]["controls"]
-    (tmp_path / "config.json").write_text(json.dumps(written))
-    runs.check_workdir(tmp_path, wanted)
-    with pytest.raises(config_lib.ConfigError, match="--controls was saturation,.*, now hue"):
-        runs.check_workdir(tmp_path, wanted.replace(controls="hue"))
+@pytest.mark.parametrize("settings, words", [
+    (dict(init_from="nowhere"), "nowhere"), (dict(dataset="./nowhere"), "nowhere"),
+    (dict(perceptual_weight=1.0, perceptual_network="nowhere"), "perceptual_network"),
+    (dict(batch_size=3), "multiple of the number of devices, 2.*batch_size=3")])
+def test_what_cannot_begin_leaves_no_folder(train, two_replicas, tmp_path, settings, words):
+    with pytest.raises(UserError, match=words):
+        train(config(tmp_path / "run", **settings), two_replicas)
+    assert not (tmp_path / "run").exists()
 
 
-def test_training_begins_with_the_weights_of_another_run(run, tmp_path, capsys):
-    run(config(tmp_path / "first", max_steps=2))
-    run(config(tmp_path / "second", max_steps=1, lr=1e-9, init_from=str(tmp_path / "first")))
-    assert f"the generator begins as {tmp_path / 'first'}\n" in capsys.readouterr().out
-    first, second = final_weights(tmp_path / "first"), final_weights(tmp_path / "second")
-    for name, array in first.items():
+def test_a_file_in_place_of_the_folder_is_refused(train, tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match="must be a folder"):
+        train(config(tmp_path / "file"))
+
+
+def test_training_begins_with_the_weights_of_another_run(train, tmp_path, capsys):
+    train(config(tmp_path / "first", max_steps=2))
+    source = str(tmp_path / "first")
+    train(config(tmp_path / "second", max_steps=1, lr=1e-9, init_from=source))
+    assert f"the generator begins as {source}\n" in capsys.readouterr().out
+    second = final_weights(tmp_path / "second")
+    for name, array in final_weights(tmp_path / "first").items():
         if "moving" not in name:
             np.testing.assert_allclose(second[name], array, atol=1e-6)
 
 
-def test_what_another_run_cannot_give_begins_afresh_and_is_named(run, tmp_path, capsys):
-    run(config(tmp_path / "first", max_steps=1))
-    run(config(tmp_path / "second", max_steps=1, num_downsamples=3,
-               init_from=str(tmp_path / "first")))
+def test_what_another_run_cannot_give_begins_afresh_and_is_named(
+        train, tiny_run, tmp_path, capsys, untraced):
+    train(config(tmp_path, max_steps=1, base_channels=None, num_downsamples=3,
+                 init_from=str(tiny_run)))
     assert "but for 6 layers: " in capsys.readouterr().out
+    # The architecture is that of the other run where no setting says otherwise.
+    model = json.loads((tmp_path / "config.json").read_text())["model"]
+    assert (model["base_channels"], model["num_downsamples"]) == (2, 3)
 
 
-def test_weights_to_begin_with_that_are_not_there_leave_no_folder(run, tmp_path):
-    with pytest.raises(UserError, match="nowhere"):
-        run(config(tmp_path / "run", max_steps=1, init_from="nowhere"))
-    assert not (tmp_path / "run").exists()
+def test_the_rates_go_on_falling_after_a_resume(train, tmp_path):
+    for max_steps in (2, 4):
+        train(config(tmp_path, max_steps=max_steps, lr=1e-3, lr_decay_steps=2))
+    rates = scalars(tmp_path, "train/generator/learning_rate")
+    assert rates == pytest.approx({2: 1e-4, 4: 1e-5}, rel=1e-5)
 
 
-def test_a_missing_data_set_leaves_no_folder(run, tmp_path):
-    with pytest.raises(datasets.DatasetError):
-        run(config(tmp_path / "run", dataset=str(tmp_path / "nowhere")))
-    assert not (tmp_path / "run").exists()
+@pytest.mark.parametrize("epochs, max_steps, expected", [
+    (200.0, None, 78_125), (0.5, None, 196), (200.0, 10, 10), (1e-6, None, 1)])
+def test_the_steps_of_a_run_are_its_epochs_over_the_images(epochs, max_steps, expected):
+    settings = TrainConfig().resolve(32).replace(epochs=epochs, max_steps=max_steps)
+    assert total_steps(settings, 50_000) == expected
 
 
-def test_exponential_decay_is_restored_on_resume(run, tmp_path):
-    changes = dict(lr=1e-3, lr_decay="exponential", lr_decay_steps=2, lr_decay_rate=0.5)
-    run(config(tmp_path, max_steps=2, **changes))
-    run(config(tmp_path, max_steps=4, **changes))
-    events = EventAccumulator(str(tmp_path / "tensorboard"))
-    events.Reload()
-    values = [float(tensor_util.make_ndarray(event.tensor_proto))
-              for event in events.Tensors("train/learning_rate_factor")]
-    np.testing.assert_allclose(values, [0.5, 0.25], rtol=1e-6)
+# ---------------------------------------------------------------------------------- the best one
+
+def test_the_best_checkpoint_is_chosen_by_validation_images_not_by_test_images(
+        train, tmp_path, monkeypatch):
+    class Untouchable:
+        size = 1
+
+        def batches(self, *_):
+            raise AssertionError("the test images were read")
+
+    whole = data.load_dataset("sample")
+    dataset = dataclasses.replace(whole, test=Untouchable())
+    monkeypatch.setattr(data, "load_dataset", lambda *_, **__: dataset)
+    assert train(config(tmp_path, max_steps=2)) == 0
+    best = weights.read_manifest(newest(tmp_path))["loop"]["best"]
+    colorizer = Colorizer.load(tmp_path)
+    result = evaluation.evaluate(
+        lambda rgb8: colorizer.colorize_rgb8(rgb8, correct=False), whole.validation_batches(2, 2))
+    assert best == {"step": 2, "delta_e": pytest.approx(
+        result.rows[evaluation.MODEL]["delta_e"], abs=1e-3)}
+
+
+def test_the_best_checkpoint_stays_beyond_the_newest(train, tmp_path, monkeypatch, one_replica):
+    errors = iter([3.0, 1.0, 2.0, 2.0, 2.0, 2.0])
+    monkeypatch.setattr(training.Trainer, "evaluate", lambda self: SimpleNamespace(
+        rows={evaluation.MODEL: {"delta_e": next(errors)}}))
+    (tmp_path / "checkpoints").mkdir()
+    settings = config(tmp_path, max_steps=6, eval_steps=1, checkpoint_steps=1).resolve(32)
+    training.Trainer(settings, data.load_dataset("sample"), one_replica, StopSignals()).train()
+    assert [path.name[-1] for path in weights.list_checkpoints(tmp_path / "checkpoints")] == [
+        "6", "5", "4", "2"]
+
+
+# ------------------------------------------------------------------------- signals and the lock
+
+def test_a_signal_saves_the_last_step_and_the_run_goes_on_exactly(
+        train, whole, at_step, tmp_path, capsys):
+    handlers = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    for step, number in ((3, signal.SIGTERM), (5, signal.SIGINT)):
+        at_step(step, lambda: os.kill(os.getpid(), number))
+        assert train(config(tmp_path, max_steps=8)) == STOPPED_STATUS
+        assert f"stopped after step {step} of 8 ({number.name})" in capsys.readouterr().out
+    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == handlers
+    assert train(config(tmp_path, max_steps=8)) == 0
+    assert_same_state(tmp_path, whole)
+
+
+def test_a_signal_ends_an_evaluation_at_once(train, tmp_path, monkeypatch):
+    evaluate = evaluation.evaluate
+    monkeypatch.setattr(evaluation, "evaluate", lambda *arguments: os.kill(
+        os.getpid(), signal.SIGTERM) or evaluate(*arguments))
+    assert train(config(tmp_path, max_steps=2)) == STOPPED_STATUS
+    assert step_of(tmp_path) == 2 and not (tmp_path / "samples").exists()
+
+
+def test_a_second_interrupt_takes_its_usual_course():
+    with StopSignals() as stop:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stop.received == "SIGINT" and signal.getsignal(signal.SIGINT) == signal.SIG_DFL
+
+
+def test_a_folder_takes_one_run_at_a_time(train, tmp_path):
+    with run.RunLock(tmp_path):
+        with pytest.raises(UserError, match=f"one run at a time.*process {os.getpid()} on"):
+            train(config(tmp_path, max_steps=1))
+        assert not (tmp_path / "config.json").exists()
+    assert not (tmp_path / run.OWNER_FILE).exists()
+    (tmp_path / run.OWNER_FILE).write_text("no JSON")  # it ended without a word
+    assert train(config(tmp_path, max_steps=1)) == 0

@@ -1,9 +1,10 @@
-"""The real programs in real processes, and what they leave behind."""
+"""Tiny runs, in this process and in processes of their own, and what they leave behind."""
 
 import json
 import os
 from pathlib import Path
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -13,25 +14,32 @@ import numpy as np
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 import tensorflow as tf
 
+from colorizer.config import TrainConfig
+from colorizer.models import weights
 from colorizer.training import checkpoints
 
-ROOT = Path(__file__).resolve().parents[2]
-TINY = ("--dataset=sample", "--width=1", "--batch_size=2", "--eval_examples=2",
-        "--grid_examples=1", "--log_steps=5")
+ROOT = Path(__file__).resolve().parents[3]
+TINY = dict(dataset="sample", base_channels=1, batch_size=2, ema_decay=0.9, eval_examples=2,
+            eval_steps=100_000)
 DEADLINE = 300.0  # seconds, for a machine with much else to do
 
 
-class Run:
+def config(workdir, **settings):
+    return TrainConfig().replace(**{**TINY, "workdir": str(workdir), **settings})
+
+
+class Process:
     """`train.py` in a process of its own, its output in an unnamed file."""
 
-    def __init__(self, workdir, *flags, environment=()):
+    def __init__(self, workdir, environment=(), **settings):
         self.workdir = Path(workdir)
         self._log = tempfile.TemporaryFile()
-        self.process = subprocess.Popen(
-            [sys.executable, ROOT / "train.py", *TINY, f"--workdir={workdir}", *flags],
+        flags = [f"--{name}={value}" for name, value in {**TINY, **settings}.items()]
+        self._process = subprocess.Popen(
+            [sys.executable, ROOT / "train.py", *flags, f"--workdir={workdir}"],
             stdout=self._log, stderr=subprocess.STDOUT,
-            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": "",
-                 **dict(environment)})
+            env={**os.environ, "CUDA_VISIBLE_DEVICES": "", **dict(environment)})
+        self.pid = self._process.pid
 
     @property
     def output(self):
@@ -42,64 +50,80 @@ class Run:
     def wait(self, timeout=DEADLINE):
         """Returns the exit status."""
         try:
-            return self.process.wait(timeout)
+            return self._process.wait(timeout)
         finally:
-            self.process.kill()
+            self._process.kill()
 
     def until(self, condition, what):
         """Waits until it holds, while the process runs."""
         end = time.monotonic() + DEADLINE
         while not condition():
-            assert self.process.poll() is None, f"ended before {what}:\n{self.output}"
+            assert self._process.poll() is None, f"ended before {what}:\n{self.output}"
             assert time.monotonic() < end, f"never {what}:\n{self.output}"
             time.sleep(0.002)
 
+    def until_checkpoint(self, after=0):
+        self.until(lambda: step_of(self.workdir) > after, "a checkpoint")
+
+    def send(self, *numbers):
+        for number in numbers:
+            self._process.send_signal(number)
+
     def kill(self):
-        self.process.send_signal(signal.SIGKILL)
-        self.process.wait()
-
-    def stop(self, number=signal.SIGTERM):
-        self.process.send_signal(number)
-        return self.wait()
-
-
-def train(workdir, *flags, **kwargs):
-    """Runs `train.py` to its end and returns the `Run`."""
-    run = Run(workdir, *flags, **kwargs)
-    run.status = run.wait()
-    return run
+        assert self._process.poll() is None, self.output
+        self.send(signal.SIGKILL)
+        self._process.wait()
 
 
 def newest(workdir):
-    return checkpoints.newest_readable(Path(workdir) / "checkpoints")
+    return weights.newest_readable(Path(workdir) / "checkpoints")
 
 
 def step_of(workdir):
     """The step of the newest checkpoint, 0 without one."""
-    found = checkpoints.list_checkpoints(Path(workdir) / "checkpoints")
+    found = weights.list_checkpoints(Path(workdir) / "checkpoints")
     return int(found[0].name.removeprefix("ckpt-")) if found else 0
 
 
-def state(workdir):
-    """All variables of the newest checkpoint, as bytes by name, and its loop state."""
-    folder = newest(workdir)
-    reader = tf.train.load_checkpoint(str(folder / checkpoints.STATE))
-    variables = {name: np.asarray(reader.get_tensor(name)).tobytes()
-                 for name in reader.get_variable_to_shape_map()
-                 if name != "_CHECKPOINTABLE_OBJECT_GRAPH"}
-    loop = json.loads((folder / checkpoints.MANIFEST).read_text())["loop"]
-    return variables, loop
-
-
 def assert_same_state(workdir, other):
-    (ours, our_loop), (theirs, their_loop) = state(workdir), state(other)
+    """All variables of the newest checkpoints have the same bits, and the loops their state."""
+    (ours, our_loop), (theirs, their_loop) = _state(workdir), _state(other)
     assert ours.keys() == theirs.keys() and len(ours) > 100
     assert [name for name in ours if ours[name] != theirs[name]] == []
     assert our_loop == their_loop
 
 
-def scalar_steps(workdir, tag="train/generator/l1"):
-    """The steps at which TensorBoard has a scalar, in the order of all event files."""
-    events = EventAccumulator(str(Path(workdir) / "tensorboard"), size_guidance={"tensors": 0})
-    events.Reload()
-    return [event.step for event in events.Tensors(tag)]
+def _state(workdir):
+    folder = newest(workdir)
+    reader = tf.train.load_checkpoint(str(folder / checkpoints.STATE))
+    values = {name: np.asarray(reader.get_tensor(name)).tobytes()
+              for name in reader.get_variable_to_shape_map()
+              if name != "_CHECKPOINTABLE_OBJECT_GRAPH"}
+    return values, json.loads((folder / weights.MANIFEST).read_text())["loop"]
+
+
+def events(workdir):
+    """What TensorBoard shows of a run."""
+    found = EventAccumulator(str(Path(workdir) / "tensorboard"), size_guidance={"tensors": 0})
+    found.Reload()
+    return found
+
+
+def scalars(workdir, tag):
+    """{step: value} of a scalar."""
+    return {event.step: float(tf.make_ndarray(event.tensor_proto))
+            for event in events(workdir).Tensors(tag)}
+
+
+def two_workers(workdir, **settings):
+    """Starts the two workers of one run; the first is the chief."""
+    cluster = {"worker": [f"127.0.0.1:{_free_port()}" for _ in range(2)]}
+    return [Process(workdir, {"TF_CONFIG": json.dumps(
+        {"cluster": cluster, "task": {"type": "worker", "index": index}})}, **settings)
+        for index in range(2)]
+
+
+def _free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]

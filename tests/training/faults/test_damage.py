@@ -1,4 +1,4 @@
-"""Damaged checkpoints, full and vanished disks, hostile pictures, numbers that go wrong."""
+"""Damaged checkpoints, full and vanished disks, bad images, numbers that go wrong."""
 
 import os
 from pathlib import Path
@@ -9,37 +9,20 @@ from PIL import Image
 import numpy as np
 import pytest
 
-from colorizer.training import checkpoints
-from tests.faults.harness import ROOT, Run, assert_same_state, newest, scalar_steps, step_of, train
-
-FLAGS = ("--checkpoint_steps=3", "--eval_steps=100")
+from colorizer.config import ConfigError
+from colorizer.errors import UserError
+from colorizer.models import weights
+from colorizer.training.checkpoints import CheckpointError
+from colorizer.training.trainer import TrainingError
+from tests.colors import SHARED
+from tests.training.faults.harness import assert_same_state, config, newest, step_of
 
 
 @pytest.fixture(scope="module")
-def nine_steps(tmp_path_factory):
+def six_steps(train, tmp_path_factory):
     workdir = tmp_path_factory.mktemp("damage") / "run"
-    run = train(workdir, *FLAGS, "--max_steps=9")
-    assert run.status == 0, run.output
+    assert train(config(workdir, max_steps=6, checkpoint_steps=2)) == 0
     return workdir
-
-
-@pytest.fixture(scope="module")
-def twelve_steps(tmp_path_factory):
-    workdir = tmp_path_factory.mktemp("damage") / "whole"
-    assert train(workdir, *FLAGS, "--max_steps=12").status == 0
-    return workdir
-
-
-def files_of_a_checkpoint():
-    return ("generator.npz", "manifest.json", "state.data-00000-of-00001", "state.index")
-
-
-def empty(path):
-    path.write_bytes(b"")
-
-
-def truncate(path):
-    path.write_bytes(path.read_bytes()[:path.stat().st_size // 2])
 
 
 def flip_a_bit(path):
@@ -48,51 +31,29 @@ def flip_a_bit(path):
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("damage", (empty, truncate, flip_a_bit, Path.unlink))
-def test_damage_to_any_file_of_the_newest_checkpoint_costs_only_that_checkpoint(
-        damage, nine_steps, tmp_path):
-    for name in files_of_a_checkpoint():
-        folder = tmp_path / name
-        shutil.copytree(nine_steps / "checkpoints", folder)
-        assert sorted(path.name for path in newest_folder(folder).iterdir()) == list(
-            files_of_a_checkpoint())
-        damage(newest_folder(folder) / name)
-        assert checkpoints.newest_readable(folder).name == "ckpt-00000006"
-
-
-def newest_folder(folder):
-    return checkpoints.list_checkpoints(folder)[0]
-
-
 def test_a_run_with_a_damaged_checkpoint_names_it_and_ends_with_the_same_bits(
-        nine_steps, twelve_steps, tmp_path):
-    workdir = tmp_path / "run"
-    shutil.copytree(nine_steps, workdir)
-    truncate(newest(workdir) / "state.data-00000-of-00001")
-    run = train(workdir, *FLAGS, "--max_steps=12")
-    assert run.status == 0, run.output
-    assert "skipping damaged checkpoint" in run.output and "ckpt-00000009" in run.output
-    assert "going on after step 6 of 12" in run.output
-    assert_same_state(workdir, twelve_steps)
-    assert scalar_steps(workdir) == sorted(set(scalar_steps(workdir)))
+        train, six_steps, whole, tmp_path, caplog, capsys):
+    shutil.copytree(six_steps, tmp_path, dirs_exist_ok=True)
+    flip_a_bit(newest(tmp_path) / "state.data-00000-of-00001")
+    assert train(config(tmp_path, max_steps=8)) == 0
+    assert "skipping damaged checkpoint" in caplog.text and "ckpt-00000006" in caplog.text
+    assert "going on after step 4 of 8" in capsys.readouterr().out
+    assert_same_state(tmp_path, whole)
 
 
-def test_where_all_checkpoints_are_damaged_the_run_stops_and_touches_nothing(nine_steps, tmp_path):
-    workdir = tmp_path / "run"
-    shutil.copytree(nine_steps, workdir)
-    for folder in checkpoints.list_checkpoints(workdir / "checkpoints"):
+def test_where_all_checkpoints_are_damaged_the_run_stops_and_touches_nothing(
+        train, six_steps, tmp_path):
+    def content():
+        return {path: path.read_bytes() for path in tmp_path.rglob("*")
+                if path.is_file() and path.name != "lock"}  # which it takes for a moment
+
+    shutil.copytree(six_steps, tmp_path, dirs_exist_ok=True)
+    for folder in weights.list_checkpoints(tmp_path / "checkpoints"):
         flip_a_bit(folder / "state.index")
-    before = content(workdir)
-    run = train(workdir, *FLAGS, "--max_steps=12")
-    assert run.status == 2 and "none of the 3 checkpoints" in run.output
-    assert "Traceback" not in run.output
-    assert content(workdir) == before
-
-
-def content(workdir):
-    """All files but those of the lock, which even a refused run takes for a moment."""
-    return {str(path.relative_to(workdir)): path.read_bytes() for path in workdir.rglob("*")
-            if path.is_file() and path.name != "lock"}
+    before = content()
+    with pytest.raises(CheckpointError, match="none of the 3 checkpoints"):
+        train(config(tmp_path, max_steps=8))
+    assert content() == before
 
 
 @pytest.fixture
@@ -100,105 +61,112 @@ def tiny_disk(tmp_path):
     """A file system of 16 MB, where this machine lets us make one."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", disk])
-    if mounted.returncode:
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", disk]).returncode:
         pytest.skip("needs the right to mount a tmpfs")
     yield disk
     subprocess.run(["umount", "-l", disk], check=True)
 
 
-def fill(disk):
-    with open(disk / "ballast", "wb", buffering=0) as ballast:
-        with pytest.raises(OSError, match="No space"):
+def test_a_full_disk_leaves_the_last_checkpoint_whole_and_says_where_and_why(
+        train, tiny_disk, at_step, caplog):
+    workdir, ballast = tiny_disk / "run", tiny_disk / "ballast"
+
+    def fill():
+        with open(ballast, "wb", buffering=0) as file, pytest.raises(OSError, match="No space"):
             while True:
-                ballast.write(bytes(4096))
+                file.write(bytes(4096))
+
+    at_step(4, fill)
+    with pytest.raises(CheckpointError, match=f"{workdir / 'checkpoints'}.*[Ss]pace"):
+        train(config(workdir, max_steps=8, checkpoint_steps=3))
+    assert "training goes on" in caplog.text
+    whole = newest(workdir)
+    with pytest.raises(UserError, match="No space"):
+        train(config(workdir, max_steps=8))
+    assert newest(workdir) == whole and whole.name == "ckpt-00000003"
+    ballast.unlink()
+    assert train(config(workdir, max_steps=8)) == 0
+    assert step_of(workdir) == 8
 
 
-def test_a_full_disk_leaves_the_last_checkpoint_whole_and_says_where_and_why(tiny_disk):
-    run = Run(tiny_disk / "run", "--checkpoint_steps=3", "--eval_steps=100000",
-              "--max_steps=100000", "--epochs=100000")
-    run.until(lambda: step_of(run.workdir) >= 3, "a checkpoint")
-    fill(tiny_disk)
-    run.until(lambda: "training goes on" in run.output, "a warning")
-    assert run.stop() == 2
-    last = run.output.splitlines()[-1]
-    assert str(run.workdir / "checkpoints") in last and "space" in last.lower()
-    assert "Traceback" not in run.output
-    whole = newest(run.workdir)
-    refused = train(run.workdir)
-    assert refused.status == 2 and "No space" in refused.output.splitlines()[-1]
-    assert newest(run.workdir) == whole
-    (tiny_disk / "ballast").unlink()
-    after = step_of(run.workdir)
-    run = train(run.workdir, f"--max_steps={after + 3}")
-    assert run.status == 0, run.output
-    assert step_of(run.workdir) == after + 3
+def test_a_folder_that_vanishes_is_not_made_again(train, at_step, tmp_path, caplog):
+    workdir, elsewhere = tmp_path / "run", tmp_path / "elsewhere"
+    at_step(4, lambda: os.rename(workdir, elsewhere))
+    with pytest.raises(CheckpointError, match=str(workdir / "checkpoints")):
+        train(config(workdir, max_steps=8, checkpoint_steps=3))
+    assert "training goes on" in caplog.text
+    assert not workdir.exists() and newest(elsewhere).name == "ckpt-00000003"
 
 
-def test_a_folder_that_vanishes_is_not_made_again(tmp_path):
-    run = Run(tmp_path / "run", "--max_steps=100000", "--checkpoint_steps=3")
-    run.until(lambda: step_of(run.workdir) >= 3, "a checkpoint")
-    os.rename(run.workdir, tmp_path / "elsewhere")
-    run.until(lambda: "training goes on" in run.output, "a warning")
-    assert run.stop() == 2
-    assert f"{run.workdir / 'checkpoints'}" in run.output.splitlines()[-1]
-    assert "Traceback" not in run.output and not run.workdir.exists()
-    assert newest(tmp_path / "elsewhere")
+def test_numbers_that_stay_infinite_end_the_run_after_one_return_to_a_good_checkpoint(
+        train, tmp_path, caplog):
+    assert train(config(tmp_path, max_steps=3)) == 0
+    with pytest.raises(TrainingError, match="step .*generator/.* not finite.*again"):
+        train(config(tmp_path, max_steps=500, lr=1e36))
+    assert "back to step 3, with 0.1 of the learning rates" in caplog.text
+    assert step_of(tmp_path) == 3
+    with np.load(newest(tmp_path) / weights.WEIGHTS_FILE) as arrays:
+        assert all(np.isfinite(array).all() for array in arrays.values())
+    assert train(config(tmp_path, max_steps=6, lr=1e-3)) == 0 and step_of(tmp_path) == 6
 
 
-def test_numbers_that_stay_infinite_end_the_run_after_one_return_to_a_good_checkpoint(tmp_path):
-    workdir = tmp_path / "run"
-    assert train(workdir, *FLAGS, "--max_steps=3").status == 0
-    good = newest(workdir).name
-    run = train(workdir, *FLAGS, "--max_steps=500", "--lr=1e36", "--lr_decay=none",
-                "--max_bad_steps=4")
-    assert run.status == 2, run.output
-    assert "back to step 3, with 0.1 of the learning rates" in run.output
-    last = run.output.splitlines()[-1]
-    assert "not finite" in last and "generator/" in last and "again" in last and "step " in last
-    assert newest(workdir).name == good
-    with np.load(newest(workdir) / checkpoints.WEIGHTS) as arrays:
-        assert all(np.isfinite(arrays[name]).all() for name in arrays.files)
-    run = train(workdir, *FLAGS, "--max_steps=6", "--lr=1e-3")
-    assert run.status == 0 and step_of(workdir) == 6, run.output
+def test_numbers_that_are_infinite_from_the_beginning_end_the_run(train, tmp_path):
+    with pytest.raises(TrainingError, match="before the first checkpoint. A lower --lr may help"):
+        train(config(tmp_path, max_steps=500, lr=1e36))
 
 
-def test_bad_pictures_are_listed_and_too_many_stop_the_run(tmp_path):
-    folder, workdir = tmp_path / "pictures", tmp_path / "run"
+@pytest.fixture
+def folder(tmp_path):
+    """A folder of 39 images."""
+    folder = tmp_path / "images"
     folder.mkdir()
     rng = np.random.default_rng(0)
     for index in range(39):
         ramp = np.linspace(0, 255, 40)[:, None, None] * rng.random((1, 40, 3))
         Image.fromarray(ramp.astype(np.uint8)).save(folder / f"{index}.png")
-    (folder / "text.png").write_text("no picture")
+    return folder
+
+
+def test_unreadable_images_are_listed_and_a_run_goes_on_with_the_same_images_only(
+        train, folder, tmp_path, capsys):
+    (folder / "text.png").write_text("no image")
     Image.new("RGB", (5, 5), "red").save(folder / "named.jpg", "PNG")
-    flags = (f"--dataset={folder}", "--image_size=16", "--max_steps=2")
-    run = train(workdir, *flags)
-    assert run.status == 0, run.output
-    listed = (workdir / "unreadable.txt").read_text()
-    assert listed.startswith(f"{folder / 'text.png'}\t") and len(listed.splitlines()) == 1
-    assert "1 unreadable ones skipped" in run.output
-    for index in range(3):
+    settings = dict(dataset=str(folder), image_size=32)
+    assert train(config(tmp_path / "run", max_steps=1, **settings)) == 0
+    listed, = (tmp_path / "run" / "unreadable.txt").read_text().splitlines()
+    assert listed.startswith(f"{folder / 'text.png'}\t")
+    assert "1 unreadable ones skipped" in capsys.readouterr().out
+    for index in range(20):
+        (folder / f"{index}.png").unlink()
+    with pytest.raises(ConfigError, match="training images must be those"):
+        train(config(tmp_path / "run", max_steps=2, **settings))
+
+
+def test_a_folder_of_which_most_cannot_be_read_is_refused(train, folder, tmp_path):
+    for index in range(40):
         (folder / f"empty{index}.jpg").write_bytes(b"")
-    run = train(tmp_path / "other", *flags)
-    assert run.status == 2 and "--max_bad_share" in run.output and "4 of 44" in run.output
-    assert not (tmp_path / "other").exists()
-    assert train(tmp_path / "other", *flags, "--max_bad_share=0.2").status == 0
-    (folder / "1.png").unlink()
-    run = train(workdir, *flags, "--max_steps=4", "--max_bad_share=0.2")
-    assert run.status == 2 and "training pictures" in run.output, run.output
+    with pytest.raises(UserError, match="at least half.*40 of 79"):
+        train(config(tmp_path / "run", dataset=str(folder), image_size=32))
+    assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.skipif(not (ROOT / "../shared/data/bad").exists(), reason="needs ../shared/data")
-def test_hostile_pictures_among_good_ones_do_not_stop_a_run(tmp_path):
-    folder = tmp_path / "pictures"
-    shutil.copytree(ROOT / "../shared/data/bad", folder)
-    for path in sorted((ROOT / "../shared/data/photos/test").iterdir())[:120]:
-        shutil.copy(path, folder)
-    run = train(tmp_path / "run", f"--dataset={folder}", "--image_size=16", "--max_steps=2")
-    assert run.status == 0, run.output
-    listed = (tmp_path / "run" / "unreadable.txt").read_text()
-    for name in ("truncated.jpg", "zero_byte.jpg", "text_named.png", "corrupt_idat.png",
-                 "bomb_30000x30000.png", "bomb_header_only.png"):
-        assert f"/{name}\t" in listed
-    assert len(listed.splitlines()) == 6
+def test_an_image_that_breaks_in_mid_training_stops_the_run_with_its_state_saved(
+        train, folder, tmp_path, at_step):
+    def break_all():
+        for path in folder.iterdir():
+            path.write_bytes(b"")
+
+    at_step(2, break_all)
+    with pytest.raises(TrainingError, match=r"cannot be read any more; the run is saved.*\.png"):
+        train(config(tmp_path / "run", dataset=str(folder), image_size=32, max_steps=500))
+    assert step_of(tmp_path / "run") >= 2
+
+
+@pytest.mark.skipif(not (SHARED / "bad").exists(), reason="needs ../shared/data")
+def test_hostile_images_among_good_ones_do_not_stop_a_run(train, folder, tmp_path):
+    shutil.copytree(SHARED / "bad", folder, dirs_exist_ok=True)
+    train(config(tmp_path / "run", dataset=str(folder), image_size=32, max_steps=1))
+    listed = (tmp_path / "run" / "unreadable.txt").read_text().splitlines()
+    assert sorted(Path(line.split("\t")[0]).name for line in listed) == [
+        "bomb_30000x30000.png", "bomb_header_only.png", "corrupt_idat.png", "text_named.png",
+        "truncated.jpg", "zero_byte.jpg"]

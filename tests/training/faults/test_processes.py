@@ -1,74 +1,72 @@
-"""Two runs in one folder, and two workers of one run."""
+"""Where a process is the point: kill -9, signals, two runs in a folder, two workers of a run."""
 
 import json
-import os
 import signal
 import socket
+import time
 
-from colorizer.training.preemption import STOPPED_STATUS
-from tests.faults.harness import Run, assert_same_state, state, step_of, train
+import pytest
 
-FLAGS = ("--checkpoint_steps=5", "--eval_steps=1000")
-
-
-def test_a_second_run_in_the_folder_is_refused_and_a_killed_one_leaves_no_lock(tmp_path):
-    first = Run(tmp_path / "run", *FLAGS, "--max_steps=100000")
-    first.until(lambda: step_of(first.workdir) >= 5, "a checkpoint")
-    second = train(first.workdir, *FLAGS, "--max_steps=100000")
-    assert second.status == 2
-    last = second.output.splitlines()[-1]
-    assert f"process {first.process.pid} on {socket.gethostname()}" in last
-    assert first.process.poll() is None
-    first.kill()
-    owner = json.loads((first.workdir / "running.json").read_text())
-    assert owner["process"] == first.process.pid
-    third = train(first.workdir, *FLAGS, f"--max_steps={step_of(first.workdir) + 5}")
-    assert third.status == 0 and "its lock is taken over" in third.output
-    assert not (first.workdir / "running.json").exists()
+from colorizer.errors import UserError
+from colorizer.training.distribution import STOPPED_STATUS
+from tests.training.faults.harness import (
+    Process, assert_same_state, config, newest, step_of, two_workers
+)
 
 
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+def test_a_run_stopped_in_every_way_ends_with_the_bits_of_one_never_stopped(train, tmp_path):
+    workdir, folder = tmp_path / "run", tmp_path / "run" / "checkpoints"
+    settings = dict(checkpoint_steps=3, max_steps=100_000)
 
+    # Killed while saving; meanwhile no other run is let in.
+    process = Process(workdir, **settings)
+    process.until_checkpoint()
+    with pytest.raises(UserError, match=f"process {process.pid} on {socket.gethostname()}"):
+        train(config(workdir, **settings))
+    process.until(lambda: any(folder.glob("tmp-*")), "saving")
+    process.kill()
+    assert json.loads((workdir / "running.json").read_text())["process"] == process.pid
 
-def two_workers(workdir, *flags):
-    cluster = {"worker": [f"127.0.0.1:{free_port()}" for _ in range(2)]}
-    return [Run(workdir, *FLAGS, *flags, "--batch_size=4", environment={"TF_CONFIG": json.dumps(
-        {"cluster": cluster, "task": {"type": "worker", "index": index}})}.items())
-        for index in range(2)]
+    # Killed while importing or restoring, and some steps after a checkpoint.
+    before = step_of(workdir)
+    process = Process(workdir, **settings)
+    time.sleep(3.0)
+    process.kill()
+    process = Process(workdir, **settings)
+    process.until_checkpoint(before)
+    time.sleep(0.5)
+    process.kill()
+    assert "its lock is taken over" in process.output
 
+    # A second interrupt does not wait for the end of the step, or of a save.
+    before = step_of(workdir)
+    process = Process(workdir, **settings)
+    process.until_checkpoint(before)
+    process.send(signal.SIGSTOP, signal.SIGINT, signal.SIGCONT)
+    time.sleep(0.001)
+    process.send(signal.SIGINT)
+    assert process.wait() in (-signal.SIGINT, STOPPED_STATUS)
 
-def test_two_workers_resume_exactly_after_one_is_killed(tmp_path):
-    whole = two_workers(tmp_path / "whole", "--max_steps=40")
-    assert [worker.wait() for worker in whole] == [0, 0], whole[0].output + whole[1].output
-    parts = two_workers(tmp_path / "parts", "--max_steps=100000")
-    chief, other = parts
-    chief.until(lambda: step_of(chief.workdir) >= 10, "a checkpoint")
-    other.kill()
-    assert chief.wait(90) == STOPPED_STATUS, chief.output
-    last = chief.output.splitlines()[-1]
-    assert "another worker is gone" in last and "Traceback" not in chief.output
-    rest = 40 if step_of(chief.workdir) < 40 else step_of(chief.workdir) + 5
-    parts = two_workers(chief.workdir, f"--max_steps={rest}")
-    assert [worker.wait() for worker in parts] == [0, 0], parts[0].output + parts[1].output
-    if rest > 40:
-        whole = two_workers(tmp_path / "whole", f"--max_steps={rest}")
-        assert [worker.wait() for worker in whole] == [0, 0]
-    assert_same_state(chief.workdir, tmp_path / "whole")
+    # SIGTERM: the step is finished and saved.
+    before = step_of(workdir)
+    process = Process(workdir, **settings)
+    process.until_checkpoint(before)
+    process.send(signal.SIGTERM)
+    assert process.wait() == STOPPED_STATUS
+    stopped = step_of(workdir)
+    assert f"stopped after step {stopped} of 100000 (SIGTERM)" in process.output
+    assert "Traceback" not in process.output and list(folder.glob("tmp-*")) == []
+    assert not (workdir / "running.json").exists()
+
+    for name in ("run", "whole"):
+        assert train(config(tmp_path / name, max_steps=stopped + 3)) == 0
+    assert_same_state(workdir, tmp_path / "whole")
 
 
 def test_a_signal_to_one_worker_stops_both_with_the_state_saved(tmp_path):
-    workers = two_workers(tmp_path / "run", "--max_steps=100000")
-    workers[0].until(lambda: step_of(workers[0].workdir) >= 5, "a checkpoint")
-    workers[1].process.send_signal(signal.SIGTERM)
+    workers = two_workers(tmp_path, max_steps=100_000, checkpoint_steps=5, adversarial_weight=0)
+    workers[0].until_checkpoint()
+    workers[1].send(signal.SIGTERM)
     assert [worker.wait() for worker in workers] == [STOPPED_STATUS] * 2, workers[0].output
     assert "the same command goes on" in workers[0].output
-    assert len(state(workers[0].workdir)[0]) > 100
-
-
-def test_a_wrong_tf_config_is_refused_in_one_line(tmp_path):
-    run = train(tmp_path / "run", environment={"TF_CONFIG": '{"cluster": {}}'}.items())
-    assert run.status == 2 and run.output.splitlines()[-1].startswith("train.py: error: TF_CONFIG")
-    assert not os.path.exists(tmp_path / "run")
+    assert f"after step {step_of(tmp_path)} of" in workers[0].output and newest(tmp_path)
