@@ -62,8 +62,7 @@ def define(
 ) -> None:
     """Defines one flag under a heading of --help.
 
-    Args:
-        kind: "bool", "int", "float", "str", or "list": a text each time the flag is given.
+    `kind` is "bool", "int", "float", "str", or "list": a text each time the flag is given.
     """
     common: dict[str, Any] = dict(flag_values=flag_values, module_name=group)
     if kind == "bool":
@@ -80,26 +79,18 @@ def define(
 def build_config(flag_values: flags.FlagValues, base: TrainConfig) -> TrainConfig:
     """The settings `base` with those that the command line names changed.
 
-    Raises:
-        ConfigError: a setting breaks its rule, or two contradict each other.
+    Raises ConfigError if a setting breaks its rule, or two contradict each other.
     """
     return base.replace(**{name: flag_values[name].value for name, _, rule in base.settings()
                            if rule["flag"] and flag_values[name].present})
 
 
 def parse(argv: Sequence[str], flag_values: flags.FlagValues, usage: str) -> list[str]:
-    """Parses a command line; `--help` prints the usage and absl's help, and exits 0.
+    """Parses a command line into `flag_values` and returns the arguments that are no flags.
 
-    Args:
-        argv: the program's name and its arguments; `--flagfile` reads flags from a file.
-        flag_values: the defined flags; set from `argv`.
-        usage: what --help prints above the flags.
-
-    Returns:
-        The arguments that are no flags.
-
-    Raises:
-        SystemExit: status 0 after --help, 2 after an unknown or malformed flag.
+    `argv` is the program's name and its arguments; `--flagfile` reads flags from a file. `--help`
+    prints `usage` above absl's help. Raises SystemExit, of status 0 after --help and 2 after an
+    unknown or malformed flag.
     """
     if any(argument in HELP for argument in argv[1:]):
         print(f"{usage}\n{flag_values.get_help()}")

@@ -14,14 +14,9 @@ from colorizer.errors import UserError
 def write_with(path: str | os.PathLike, write: Callable[[BinaryIO], object]) -> None:
     """Writes a file under a temporary name in its folder and renames it into place.
 
-    A reader sees the old file or the whole new one, never a part.
-
-    Args:
-        path: the file; its folder must exist.
-        write: is given the open binary file.
-
-    Raises:
-        OSError: it cannot be written; what was there before is as it was.
+    A reader sees the old file or the whole new one, never a part. The folder must exist. `write` is
+    given the open binary file. Raises OSError if it cannot be written; what was there before is as
+    it was.
     """
     path = Path(path)
     # Not tempfile: its files are readable by their owner only, and os.replace keeps that.
@@ -41,21 +36,13 @@ def write_atomic(path: str | os.PathLike, content: str | bytes) -> None:
 
 
 def sha256(path: str | os.PathLike) -> str:
-    """The SHA-256 of a file, 64 hexadecimal digits.
-
-    Raises:
-        OSError: it cannot be read.
-    """
+    """The SHA-256 of a file, 64 hexadecimal digits; raises OSError if it cannot be read."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def make_output_folder(path: str | os.PathLike) -> Path:
-    """Makes a folder for results and makes sure that files can be written there.
-
-    Raises:
-        UserError: it cannot be made, or nothing can be written there.
-    """
+    """Makes a folder for results; raises UserError if it cannot be made or written to."""
     folder = Path(path)
     probe = folder / f".{uuid.uuid4().hex}.probe"
     try:

@@ -1,7 +1,5 @@
 """Images of one color each, which stay apart through JPEG, and batches of them."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from PIL import Image

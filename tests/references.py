@@ -1,6 +1,7 @@
 """The statistics by their definitions in float64, from skimage and papers, and test images."""
 
 import functools
+import operator
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +15,9 @@ CIFAR = SHARED / "tfds"
 IMAGES = 64  # of each kind
 BY_NAME = {control.name: control for control in controls.CONTROLS}
 LINE = [control for control in controls.CONTROLS if not control.circular]
+named = operator.attrgetter("name")
 PER_PIXEL = [control for control in controls.CONTROLS if control.per_pixel]
 
-
-def named(control):
-    return control.name
-
-
-# --------------------------------------------- the definitions in float64, from skimage and papers
 
 def reference_saturation(rgb):
     return skcolor.rgb2hsv(rgb)[..., 1].mean(axis=(1, 2))
@@ -34,10 +30,6 @@ def reference_hue(rgb):
     return np.angle(total) / (2 * np.pi) % 1
 
 
-def reference_linear_hue(rgb):
-    return skcolor.rgb2hsv(rgb)[..., 0].mean(axis=(1, 2))
-
-
 def reference_colorfulness(rgb):
     """Hasler and Suesstrunk 2003, section 5, on 0-255; over 100."""
     r, g, b = np.moveaxis(255 * rgb, -1, 0)
@@ -47,16 +39,14 @@ def reference_colorfulness(rgb):
     return (spread + 0.3 * center) / 100
 
 
-def reference_warmth(rgb):
-    return (skcolor.rgb2lab(rgb)[..., 2].mean(axis=(1, 2)) + 50) / 100
-
-
 REFERENCES = {
-    "saturation": reference_saturation, "hue": reference_hue, "linear_hue": reference_linear_hue,
+    "saturation": reference_saturation, "hue": reference_hue,
+    "linear_hue": lambda rgb: skcolor.rgb2hsv(rgb)[..., 0].mean(axis=(1, 2)),
     "red": lambda rgb: rgb[..., 0].mean(axis=(1, 2)),
     "green": lambda rgb: rgb[..., 1].mean(axis=(1, 2)),
     "blue": lambda rgb: rgb[..., 2].mean(axis=(1, 2)),
-    "colorfulness": reference_colorfulness, "warmth": reference_warmth,
+    "colorfulness": reference_colorfulness,
+    "warmth": lambda rgb: (skcolor.rgb2lab(rgb)[..., 2].mean(axis=(1, 2)) + 50) / 100,
 }
 
 

@@ -1,7 +1,5 @@
 """Folders of runs, as training leaves them, without training."""
 
-from __future__ import annotations
-
 import json
 
 import numpy as np

@@ -1,6 +1,4 @@
-"""Color mathematics: sRGB and CIE Lab, the gamut, and the color controls with their statistics
-and edits.
-"""
+"""Color mathematics: sRGB and CIE Lab, the gamut, color controls, their statistics and edits."""
 
 import lazy_loader
 

@@ -72,15 +72,7 @@ class ControlError(UserError):
 
 
 def select(names: Sequence[str]) -> tuple[Control, ...]:
-    """The controls of these names, in this order.
-
-    Raises:
-        ControlError: there is no such control.
-
-    Example:
-        >>> [control.circular for control in select(["hue", "warmth"])]
-        [True, False]
-    """
+    """The controls of these names, in this order; raises ControlError for an unknown name."""
     table = {control.name: control for control in CONTROLS}
     for name in names:
         if name not in table:
@@ -92,14 +84,9 @@ def select(names: Sequence[str]) -> tuple[Control, ...]:
 def parse_targets(texts: Mapping[str, str | None]) -> list[dict[str, float]]:
     """Reads targets as typed: one number each, or several with commas for a contact sheet.
 
-    Args:
-        texts: control -> "0.6" or "0,0.25,0.5"; None for no target.
-
-    Returns:
-        Every combination, control -> target; a single empty one where there is no target.
-
-    Raises:
-        ControlError: not a number in [0, 1].
+    `texts` is control -> "0.6" or "0,0.25,0.5"; None for no target. Returns every combination,
+    control -> target; a single empty one where there is no target. Raises ControlError if a text
+    is not a number in [0, 1].
 
     Example:
         >>> parse_targets({"saturation": "0,0.5", "hue": None})
@@ -125,13 +112,10 @@ def check_targets(
 ) -> None:
     """Refuses targets that a model cannot be given.
 
-    Args:
-        targets: control -> target; None for no target.
-        supported: the controls of a conditional model; none if it is not conditional.
-        fixed: control -> target that the model was trained for.
-
-    Raises:
-        ControlError: an unknown control, a target out of range, or one the model does not support.
+    `targets` is control -> target; None for no target. `supported` are the controls of a
+    conditional model, none if it is not conditional. `fixed` is control -> target that the model
+    was trained for. Raises ControlError for an unknown control, a target outside [0, 1], or a
+    control that the model does not support.
     """
     for name, value in targets.items():
         select([name])

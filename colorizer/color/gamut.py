@@ -20,12 +20,7 @@ def to_gamut(lab):
     Colors inside come back as they are. Outside, the factor on (a*, b*) is found by bisection
     and polished by one Newton step, which also makes the gradient exact (implicit function
     theorem): moving outwards changes nothing, moving along the hue follows the gamut's edge.
-
-    Args:
-        lab: float [..., 3]: L* in [0, 100], a*, b* of any size.
-
-    Returns:
-        float [..., 3] with the same L*, and chroma at most the gamut's.
+    `lab` is float [..., 3]: L* in [0, 100], a*, b* of any size. Returns float [..., 3].
 
     Example:
         >>> to_gamut(np.float32([50.0, 80.0, 80.0])).numpy().round()
@@ -42,7 +37,6 @@ def _scale(lab):
         middle = 0.5 * (low + high)
         inside = _overshoot(l_star, middle * a, middle * b) <= 0.0
         low, high = ops.where(inside, middle, low), ops.where(inside, high, middle)
-
     # One Newton step from the bracket's top, whose value carries the gradient of (a*, b*).
     at_top = _overshoot(l_star, high * a, high * b)
     beyond = high + NEWTON_STEP
@@ -54,14 +48,9 @@ def _scale(lab):
 
 
 def scaled_to_rgb(l_scaled, ab_scaled):
-    """The model's tensors to RGB; colors outside the gamut are mapped into it by `to_gamut`.
+    """The model's tensors, float [..., 1] and [..., 2], to RGB float [..., 3] in [0, 1].
 
-    Args:
-        l_scaled: float [..., 1] in [-1, 1].
-        ab_scaled: float [..., 2], nominally in [-1, 1].
-
-    Returns:
-        float [..., 3] in [0, 1].
+    Both inputs are in [-1, 1], `ab_scaled` only nominally. `to_gamut` maps colors into the gamut.
     """
     return lab_to_rgb(to_gamut(scaled_to_lab(l_scaled, ab_scaled)))
 

@@ -43,27 +43,14 @@ def srgb_to_linear(rgb):
 
 
 def linear_to_srgb(linear):
-    """Applies the sRGB transfer function and clips.
-
-    Args:
-        linear: float [..., 3], linear light; values outside [0, 1] are clipped.
-
-    Returns:
-        float [..., 3] in [0, 1].
-    """
+    """Applies the sRGB transfer function to linear light, float [..., 3], clipped to [0, 1]."""
     linear = ops.clip(linear, 0.0, 1.0)
     curved = 1.055 * ops.maximum(linear, LINEAR_SRGB_LIMIT) ** (1.0 / SRGB_GAMMA) - 0.055
     return ops.where(linear > LINEAR_SRGB_LIMIT, curved, linear * SRGB_SLOPE)
 
 
 def rgb_to_lab(rgb):
-    """sRGB to CIE L*a*b*.
-
-    Args:
-        rgb: float [..., 3] in [0, 1].
-
-    Returns:
-        float [..., 3]: L* in [0, 100], a* and b* about [-108, 98].
+    """sRGB float [..., 3] in [0, 1] to CIE L*a*b*: L* in [0, 100], a* and b* about [-108, 98].
 
     Source: IEC 61966-2-1, section 5.2; CIE 15:2004, section 8.2.1.1.
 
@@ -79,16 +66,10 @@ def rgb_to_lab(rgb):
 
 
 def lab_to_rgb(lab):
-    """CIE L*a*b* to sRGB, each channel clipped to [0, 1].
+    """CIE L*a*b*, float [..., 3] with L* in [0, 100], to sRGB float [..., 3] clipped to [0, 1].
 
-    Colors outside the gamut change lightness and hue by the clipping: call `to_gamut` first
+    The clipping changes lightness and hue of colors outside the gamut: call `to_gamut` first
     where that matters.
-
-    Args:
-        lab: float [..., 3]: L* in [0, 100], a*, b*.
-
-    Returns:
-        float [..., 3] in [0, 1].
     """
     return linear_to_srgb(lab_to_linear(lab))
 
@@ -102,13 +83,9 @@ def lab_to_linear(lab):
 
 
 def lab_to_scaled(lab):
-    """Lab to the model's tensors: `l_scaled` [..., 1] = L/50 - 1 and `ab_scaled` [..., 2] = ab/110.
+    """Lab float [..., 3] to `l_scaled` [..., 1] = L/50 - 1 and `ab_scaled` [..., 2] = ab/110.
 
-    Args:
-        lab: float [..., 3]: L* in [0, 100], a*, b*.
-
-    Returns:
-        (l_scaled, ab_scaled), both in [-1, 1] for colors of the gamut.
+    L* is in [0, 100]. The model's tensors are in [-1, 1] for colors of the gamut.
     """
     return lab[..., :1] / L_HALF_RANGE - 1.0, lab[..., 1:] / AB_RANGE
 

@@ -3,10 +3,6 @@
 Statistics are measured on RGB in [0, 1] of colors inside the gamut (`color.to_gamut`). Each is a
 function float [batch, h, w, 3] -> float [batch] with finite gradients everywhere, gray images
 included.
-
-Example:
-    >>> float(saturation(np.full((1, 2, 2, 3), [1.0, 0.5, 0.5], "float32"))[0])
-    0.5
 """
 
 from __future__ import annotations
@@ -106,12 +102,8 @@ def warmth(rgb):
 def achievable_range(control: controls.Control, l_star):
     """The range of a statistic that any ab at all could give at an image's lightness.
 
-    Args:
-        control: which statistic.
-        l_star: float [batch, h, w], L* in [0, 100].
-
-    Returns:
-        (minimum, maximum), float [batch] each; 0 and 1 for statistics that are no mean over pixels.
+    `l_star` is float [batch, h, w], L* in [0, 100]. Returns (minimum, maximum), float [batch]
+    each; 0 and 1 for statistics that are no mean over pixels.
     """
     if not control.per_pixel:
         return ops.zeros_like(l_star[:, 0, 0]), ops.ones_like(l_star[:, 0, 0])

@@ -43,9 +43,6 @@ def apply_edit(lab, edit):
 
     Returns:
         RGB float [batch, h, w, 3] in [0, 1] of the same L*; the input's colors for zeros.
-
-    Example:
-        >>> gray = apply_edit(rgb_to_lab(rgb), np.float32([[0, 0, 0, -1]]))  # rgb [1, h, w, 3]
     """
     rotation, shift_a, shift_b, vivid = (ops.reshape(edit[:, i], (-1, 1, 1, 1)) for i in range(4))
     vivid = ops.clip(vivid, -1.0, 1.0)
@@ -92,15 +89,9 @@ def retarget(lab, control: controls.Control, target):
     """Moves images to a target at their own lightness, as near as the control's edit gets.
 
     Nearly every photograph meets a saturation of 0.5 within 0.005. At a target of 1 the mean is
-    0.87 on CIFAR-10, where any ab could give 0.97: near-grays must not turn to noise.
-
-    Args:
-        lab: float [batch, h, w, 3], inside the gamut.
-        control: which statistic.
-        target: float [batch] in [0, 1].
-
-    Returns:
-        RGB float [batch, h, w, 3] in [0, 1].
+    0.87 on CIFAR-10, where any ab could give 0.97: near-grays must not turn to noise. `lab` is
+    float [batch, h, w, 3] inside the gamut, `target` float [batch] in [0, 1]. Returns RGB float
+    [batch, h, w, 3] in [0, 1].
 
     Example:
         >>> half = retarget(lab, select(["saturation"])[0], np.full(len(lab), 0.5, "float32"))
@@ -126,8 +117,7 @@ def _bisect(error, start):
         short = error(middle) > 0.0
         return ops.where(short, middle, low), ops.where(short, high, middle)
 
-    low, high = ops.fori_loop(
-        0, BISECTIONS, halve, (start - MAX_AMOUNT, start + MAX_AMOUNT))
+    low, high = ops.fori_loop(0, BISECTIONS, halve, (start - MAX_AMOUNT, start + MAX_AMOUNT))
     return 0.5 * (low + high)
 
 

@@ -93,8 +93,8 @@ def _scan(files: Mapping[str, Path], workdir: str | None) -> tuple[dict[str, str
     Returns name -> "color", "gray" or why it cannot be read; and what `Dataset.scan` is to be.
     """
     try:
-        known = json.loads((Path(workdir) / SCAN_FILE).read_text()) if workdir else {}
-    except (OSError, ValueError):  # the first start, or a damaged file
+        known = dict(json.loads((Path(workdir) / SCAN_FILE).read_text())) if workdir else {}
+    except (OSError, ValueError, TypeError):  # the first start, or a damaged file
         known = {}
     keys = {name: _key(name, path) for name, path in files.items()}
     new = [name for name in files if keys[name] not in known]

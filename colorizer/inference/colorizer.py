@@ -1,6 +1,4 @@
-"""The way from an image of any size to its colors: the network at its own scale, the lightness at
-full size.
-"""
+"""From an image of any size to its colors: the network at its scale, lightness at full size."""
 
 from __future__ import annotations
 
@@ -41,15 +39,13 @@ _scaled_to_rgb8 = _graph(color.scaled_to_rgb8, _image_spec(1), _image_spec(2))
 
 @functools.lru_cache(maxsize=None)
 def _meet_targets(names: tuple[str, ...]) -> Callable:
-    """`postprocess.meet_targets` of these controls as a graph: l_scaled, ab_scaled, values -> ab.
-    """
+    """`postprocess.meet_targets` of some controls as a graph: l_scaled, ab_scaled, values -> ab."""
     def meet(l_scaled, ab_scaled, values):
         targets = {name: values[index] for index, name in enumerate(names)}
         rgb = postprocess.meet_targets(color.scaled_to_lab(l_scaled, ab_scaled), targets)
         return color.lab_to_scaled(color.rgb_to_lab(rgb))[1]
 
-    return _graph(
-        meet, _image_spec(1), _image_spec(2), tf.TensorSpec([len(names)], tf.float32))
+    return _graph(meet, _image_spec(1), _image_spec(2), tf.TensorSpec([len(names)], tf.float32))
 
 
 class Colorizer:
@@ -90,13 +86,10 @@ class Colorizer:
     def load(cls, model: str | Path) -> "Colorizer":
         """Loads a trained model.
 
-        Args:
-            model: the name of a model that ships with the package (`models.names()`), the folder
-                of a run (its newest whole checkpoint), or an exported model: its folder or the
-                `weights.npz` in it.
-
-        Raises:
-            UserError: there is no such model, it is damaged, or it is of another architecture.
+        `model` is the name of a model that ships with the package (`models.names()`), the folder of
+        a run (its newest whole checkpoint), or an exported model: its folder or the `weights.npz`
+        in it. Raises UserError if there is no such model, it is damaged, or it is of another
+        architecture.
         """
         folder = models.find_model(model)
         config = models.read_model_config(folder)
@@ -148,19 +141,13 @@ class Colorizer:
     ) -> np.ndarray:
         """Colorizes uint8 [batch, h, w, 3], as a call does.
 
-        Args:
-            correct: whether the colors are moved the rest of the way to the targets; False gives
-                the network's own.
+        `correct=False` gives the network's own colors, before they are moved to the targets.
         """
         self.check(targets)
         return self._colorize(data.as_batch(rgb8)[0], targets, correct=correct)
 
     def check(self, targets: Mapping[str, float | None], vivid: float = 1.0) -> None:
-        """Refuses what a call would refuse of its targets and of `vivid`.
-
-        Raises:
-            ControlError: one is out of range, or the model does not support a control.
-        """
+        """Raises ControlError if `vivid` or a target is out of range or not supported."""
         controls.check_targets(targets, self.controls, self.fixed_targets)
         if not 0.0 <= vivid <= MAX_VIVID:
             raise controls.ControlError(
@@ -228,12 +215,8 @@ class Colorizer:
 def _predicted_lightness(l_small, l_scaled: np.ndarray) -> np.ndarray:
     """The lightness that a network predicted at its scale, with the image's own fine detail.
 
-    Args:
-        l_small: float [batch, h, w, 1] in [-1, 1], predicted at the network's scale.
-        l_scaled: float32 [batch, height, width, 1] in [-1, 1], the image's.
-
-    Returns:
-        float32 of the shape of `l_scaled`: where both sizes are equal, `l_small`.
+    `l_small` is the prediction, `l_scaled` the image's lightness: both float [batch, h, w, 1] in
+    [-1, 1], as is the result, at the size of `l_scaled`. It is `l_small` where the sizes are equal.
     """
     coarse = ops.image.resize(l_scaled, l_small.shape[1:3], antialias=True)
     change = ops.image.resize(l_small - coarse, l_scaled.shape[1:3])
@@ -241,15 +224,7 @@ def _predicted_lightness(l_small, l_scaled: np.ndarray) -> np.ndarray:
 
 
 def _by_rows(function: Callable[[int, np.ndarray], Any], batch: np.ndarray) -> np.ndarray:
-    """Applies a function to [n, h, w, c] a band of rows at a time.
-
-    Args:
-        function: (first row, band [n, rows, w, c]) -> [n, rows, w, d].
-        batch: the images.
-
-    Returns:
-        The bands of results, joined: [n, h, w, d].
-    """
+    """Applies (first row, band [n, rows, w, c]) -> [n, rows, w, d] to each band, and joins them."""
     count, height, width = batch.shape[:3]
     rows = max(1, ROW_PIXELS // (count * width))
     return np.concatenate(

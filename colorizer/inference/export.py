@@ -47,15 +47,12 @@ def main(argv: list[str]) -> None:
 def export_model(
     workdir: str | Path, output: str | Path, checkpoint: str | Path | None = None
 ) -> list[Path]:
-    """Writes a model's folder; a model in it is replaced.
+    """Writes a model's folder and returns the paths of its files; a model in it is replaced.
 
     Args:
         workdir: folder of the run.
         output: folder of the model, made if missing.
         checkpoint: a checkpoint's folder; default: the run's newest that is whole.
-
-    Returns:
-        The files written.
 
     Raises:
         UserError: no run, no whole checkpoint, weights that float16 cannot hold, or a folder that

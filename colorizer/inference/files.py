@@ -83,11 +83,7 @@ def contact_sheet(
 ) -> dict[str, np.ndarray]:
     """One image colorized for several targets: heading -> uint8 [1, h, w, 3], at most 512 px.
 
-    Args:
-        colorizer: a conditional model.
-        rgb: float32 [h, w, 3] in [0, 1].
-        combinations: targets by control.
-        vivid: factor on the chroma of the results, in [0, 4].
+    `rgb` is float32 [h, w, 3] in [0, 1]; `vivid` is a factor on the chroma, in [0, 4].
     """
     shrink = min(1.0, SHEET_CELL / max(rgb.shape[:2]))
     size = tuple(max(1, round(side * shrink)) for side in rgb.shape[:2])

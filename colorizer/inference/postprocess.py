@@ -20,13 +20,9 @@ MIN_GAIN = 0.01
 def scale_chroma(l_scaled, ab_scaled, factor: float):
     """Multiplies the chroma of the colors that are displayed; L* and hue stay.
 
-    Args:
-        l_scaled: float [batch, h, w, 1] in [-1, 1].
-        ab_scaled: float [batch, h, w, 2] in [-1, 1]; first mapped into the gamut.
-        factor: at least 0; 1 leaves colors inside the gamut as they are.
-
-    Returns:
-        float [batch, h, w, 2]; the result may lie outside the gamut.
+    `l_scaled` is float [batch, h, w, 1] in [-1, 1]; `ab_scaled`, float [batch, h, w, 2] in [-1, 1],
+    is first mapped into the gamut. `factor` is at least 0; 1 leaves colors inside the gamut as they
+    are. Returns float [batch, h, w, 2], which may lie outside the gamut.
     """
     lab = color.to_gamut(color.scaled_to_lab(l_scaled, ab_scaled))
     return factor * color.lab_to_scaled(lab)[1]
@@ -63,8 +59,7 @@ def meet_targets(lab, targets: Mapping[str, float]):
         return color.apply_edit(lab, ops.matmul(amounts, directions))
 
     def errors(amounts):
-        """Target - statistic, float [batch, given]; the shorter way round for a circular control.
-        """
+        """Target - statistic, float [batch, given]; the shorter way round if circular."""
         rgb = edited(amounts)
         left = [aim - color.measure(control, rgb) for control, aim in zip(given, aims)]
         return ops.stack([part - ops.round(part) if control.circular else part

@@ -22,32 +22,21 @@ FLAT_VARIANCE = 0.001  # of l_scaled: at 1.6 L* of contrast half of the speckle 
 def smooth_flat(l_scaled, ab_scaled):
     """Takes the speckle out of ab where the lightness is flat; textures and edges keep theirs.
 
-    Transposed convolutions leave checkerboards, which show in skies and walls.
-
-    Args:
-        l_scaled: float [batch, h, w, 1] in [-1, 1].
-        ab_scaled: float [batch, h, w, 2] in [-1, 1].
-
-    Returns:
-        float [batch, h, w, 2]: ab moved towards its local mean by
-        `FLAT_VARIANCE / (FLAT_VARIANCE + variance of L in the window)`.
+    Transposed convolutions leave checkerboards, which show in skies and walls. `l_scaled` is float
+    [batch, h, w, 1], `ab_scaled` and the result [batch, h, w, 2], in [-1, 1]. ab moves towards its
+    local mean by `FLAT_VARIANCE / (FLAT_VARIANCE + variance of L in the window)`.
     """
     flatness = FLAT_VARIANCE / (FLAT_VARIANCE + _variance(l_scaled))
     return ab_scaled + flatness * (_mean(_mean(ab_scaled)) - ab_scaled)
 
 
 def local_slope(l_scaled, ab_scaled):
-    """How steeply ab changes with L around each pixel.
+    """How steeply ab changes with L around each pixel: float [batch, h, w, 2], as `ab_scaled`.
 
-    Args:
-        l_scaled: float [batch, h, w, 1] in [-1, 1].
-        ab_scaled: float [batch, h, w, 2] in [-1, 1].
+    It is the least-squares slope, ridge `SLOPE_EPSILON`, averaged over the windows that a pixel
+    lies in. Windows are cut off at the image's border.
 
-    Returns:
-        float [batch, h, w, 2]: the least-squares slope, ridge `SLOPE_EPSILON`, averaged over the
-        windows that a pixel lies in.
-
-    Source: He, Sun and Tang, equations 5 and 8; windows are cut off at the image's border.
+    Source: He, Sun and Tang, equations 5 and 8.
     """
     covariance = _mean(l_scaled * ab_scaled) - _mean(l_scaled) * _mean(ab_scaled)
     return _mean(covariance / (_variance(l_scaled) + SLOPE_EPSILON))
@@ -60,12 +49,6 @@ class Upsampler:
         l_scaled: float [batch, h, w, 1] in [-1, 1], the lightness at the small scale.
         ab_scaled: float [batch, h, w, 2] in [-1, 1], the colors there.
         size: height and width of the full images in pixels; larger or smaller.
-
-    Example:
-        >>> l_small, ab_small = np.zeros((1, 4, 6, 1), "float32"), np.ones((1, 4, 6, 2), "float32")
-        >>> l_rows = np.zeros((1, 5, 24, 1), "float32")
-        >>> Upsampler(l_small, ab_small, (16, 24)).rows(0, l_rows).shape
-        TensorShape([1, 5, 24, 2])
     """
 
     def __init__(self, l_scaled, ab_scaled, size: tuple[int, int]):
@@ -76,14 +59,9 @@ class Upsampler:
         self._weights = resize_weights(ab_scaled.shape[1], size[0])
 
     def rows(self, start: int, l_scaled):
-        """ab of some rows.
+        """ab from row `start` on: float [batch, rows, width, 2]; it may exceed [-1, 1] a little.
 
-        Args:
-            start: the first row.
-            l_scaled: float [batch, rows, width, 1] in [-1, 1], the full-size lightness there.
-
-        Returns:
-            float [batch, rows, width, 2]; it may exceed [-1, 1] a little.
+        `l_scaled` is the full-size lightness there, float [batch, rows, width, 1] in [-1, 1].
         """
         weights = self._weights[start:start + l_scaled.shape[1]]
         slope, offset = ops.split(ops.einsum("yh,bhwc->bywc", weights, self._wide), 2, axis=-1)

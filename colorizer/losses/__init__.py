@@ -1,6 +1,4 @@
-"""What training minimizes: the adversarial and L1 losses, the color controls, the perceptual
-loss.
-"""
+"""What training minimizes: the adversarial, L1 and perceptual losses, and the color controls."""
 
 import lazy_loader
 

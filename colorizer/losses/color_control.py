@@ -13,9 +13,10 @@ from colorizer.color.controls import Control
 def control_losses(
     controls: Sequence[Control], rgb, l_star, values, desired, hue_mean: str = "circular"
 ) -> Mapping[str, Any]:
-    """How far images are from their targets.
+    """How far images are from their targets: control -> float [batch], 0 without a target.
 
-    A target that no color of the image's lightness can give counts as the nearest that one can.
+    It is |statistic - target|, around the circle for a circular control. A target that no color of
+    the image's lightness can give counts as the nearest that one can.
 
     Args:
         controls: those that have targets.
@@ -24,10 +25,6 @@ def control_losses(
         values: float [batch, controls], the targets in [0, 1].
         desired: float [batch, controls], 1 where a target is given, else 0.
         hue_mean: "circular", or "linear" for the published term, mean and distance.
-
-    Returns:
-        Control -> float [batch], |statistic - target|, around the circle for a circular control; 0
-        without a target.
 
     Source: the term |mean - target| of the published work on controlled parameters. The achievable
     range and the circular hue are ours.

@@ -34,14 +34,9 @@ def adversarial_loss(logits, label: float):
 
 
 def l1_loss(ab_fake, ab_real):
-    """Mean absolute difference of two ab images.
+    """Mean absolute difference of two ab images, float [batch, h, w, 2] scaled to [-1, 1].
 
-    Args:
-        ab_fake: float [batch, h, w, 2], scaled to [-1, 1].
-        ab_real: the same shape and scale.
-
-    Returns:
-        float [batch], in scaled units (1 = 110 units of a* or b*).
+    Returns float [batch], in scaled units (1 = 110 units of a* or b*).
 
     Source: arXiv:1803.05400, equation 6 (there a sum; the released code takes the mean).
     """

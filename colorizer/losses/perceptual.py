@@ -69,16 +69,11 @@ class PerceptualLoss:
         self.features.trainable = False
 
     def __call__(self, rgb_fake, rgb_real):
-        """The distance of two images.
+        """The distance of two images, float [batch, h, w, 3] in [0, 1]; returns float [batch].
 
-        Args:
-            rgb_fake: float [batch, h, w, 3] in [0, 1].
-            rgb_real: the same shape.
-
-        Returns:
-            float [batch]: the squared distance of the feature vectors, each divided by its length,
-            as mean over the positions and sum over the layers. 0 for equal images, at most 2 a
-            layer for features that are never negative.
+        It is the squared distance of the feature vectors, each divided by its length, as mean over
+        the positions and sum over the layers. 0 for equal images, at most 2 a layer for features
+        that are never negative.
         """
         distance = 0.0
         for fake, real in zip(self._features(rgb_fake), self._features(rgb_real)):

@@ -1,6 +1,4 @@
-"""The networks: the paper's generator and discriminator, their inputs, and their weights on
-disk.
-"""
+"""The networks: generator and discriminator of the paper, their inputs, their weights on disk."""
 
 import lazy_loader
 

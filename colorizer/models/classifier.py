@@ -22,10 +22,9 @@ WEIGHTS = Path(__file__).parent.parent / "pretrained" / "cifar10_classifier" / "
 def build_classifier() -> keras.Model:
     """Builds the classifier: 3 x 3 convolutions with batch norm, halved between four blocks.
 
-    Returns:
-        A functional model: `rgb` float [batch, 32, 32, 3], sRGB in [0, 1] -> logits
-        [batch, 10]. The layers `block_0` to `block_3` give each block's features, after the ReLU:
-        [batch, 32, 32, 32], [batch, 16, 16, 48], [batch, 8, 8, 96] and [batch, 4, 4, 192].
+    It maps `rgb` float [batch, 32, 32, 3], sRGB in [0, 1], to logits [batch, 10]. The layers
+    `block_0` to `block_3` give each block's features, after the ReLU: [batch, 32, 32, 32],
+    [batch, 16, 16, 48], [batch, 8, 8, 96] and [batch, 4, 4, 192].
     """
     rgb = keras.Input((IMAGE_SIZE, IMAGE_SIZE, 3), name="rgb")
     x = layers.Rescaling(2.0, offset=-1.0, name="scaled")(rgb)

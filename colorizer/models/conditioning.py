@@ -15,30 +15,19 @@ EMBEDDING_CHANNELS = 64
 
 
 class Targets(NamedTuple):
-    """The targets of each image, in the order of the controls: float [batch, controls] each.
+    """The targets of each image, in the order of the controls: float [batch, controls] each."""
 
-    Attributes:
-        values: the targets in [0, 1].
-        desired: 1 where a target is given, else 0.
-    """
-
-    values: Any
-    desired: Any
+    values: Any  # the targets in [0, 1]
+    desired: Any  # 1 where a target is given, else 0
 
 
 def fixed_targets(
     controls: Sequence[Control], desired: Mapping[str, float | None], batch: int
 ) -> Targets:
-    """The same targets for every image.
+    """The same targets for each of `batch` images.
 
-    Args:
-        controls: those of the control vector.
-        desired: control -> target in [0, 1]; absent or None for no target.
-        batch: number of images.
-
-    Example:
-        >>> fixed_targets(CONTROLS, {"saturation": 0.5}, batch=8).desired.shape
-        TensorShape([8, 7])
+    `controls` are those of the control vector. `desired` is control -> target in [0, 1]; absent or
+    None for no target.
     """
     targets = [desired.get(control.name) for control in controls]
     rows = ([0.0 if target is None else target for target in targets],

@@ -77,13 +77,8 @@ class SelfAttention(keras.Layer):
     Queries and keys are 1 x 1 convolutions to C / 8 channels, values to C / 2; a fourth one brings
     the result back to C. Keys and values are max-pooled 2 x 2, so that n positions need a matrix of
     n * n / 4. No convolution has a bias, and the products are not divided by sqrt(C / 8).
-
-    Args:
-        factory: makes the convolutions; where its `init` is `he` they begin as Glorot's.
-        name: of the layer.
-
-    Call:
-        x: float [batch, h, w, C], any h and w; returns the same shape.
+    `factory` makes the convolutions; where its `init` is `he` they begin as Glorot's. A call takes
+    float [batch, h, w, C], any h and w, and returns the same shape.
 
     Source: Zhang et al., Self-Attention Generative Adversarial Networks, ICML 2019, section 3;
     C / 2 value channels, pooling and initializer from its released code (the paper has C / 8

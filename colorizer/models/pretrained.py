@@ -32,17 +32,11 @@ class ModelError(UserError):
 
 @dataclass(frozen=True)
 class Model:
-    """A run or an exported model to be measured.
+    """A run or an exported model to be measured."""
 
-    Attributes:
-        name: the shortest end of its path that no other model has.
-        folder: the folder of a run or of an exported model.
-        config: the settings that it was trained with.
-    """
-
-    name: str
-    folder: Path
-    config: TrainConfig
+    name: str  # the shortest end of its path that no other model has
+    folder: Path  # of a run or of an exported model
+    config: TrainConfig  # the settings that it was trained with
 
     def results_folder(self, kind: str) -> Path:
         """Where results go by default: into a run's folder, but not into the package."""
@@ -56,11 +50,7 @@ def names() -> list[str]:
 
 
 def default_name() -> str:
-    """The shipped model that colorizes by default: `photos`, else `cifar10`.
-
-    Raises:
-        ModelError: neither is in the package.
-    """
+    """The default model: the first of `DEFAULT_NAMES` that ships; raises ModelError if none."""
     for name in DEFAULT_NAMES:
         if name in names():
             return name
@@ -101,9 +91,7 @@ def is_exported(folder: Path) -> bool:
 def read_model_config(folder: Path) -> TrainConfig:
     """The settings that a model was trained with.
 
-    Raises:
-        ModelError: `config.json` is not that of a run.
-        ConfigError: `config.json` cannot be used.
+    Raises ModelError if `config.json` is not that of a run, ConfigError if it cannot be used.
     """
     config = read_config(folder)
     if config.data.image_size is None or config.model.base_channels is None:
@@ -117,8 +105,7 @@ def read_model_config(folder: Path) -> TrainConfig:
 def checked_weights(folder: Path) -> Path:
     """The weights file of an exported model, whose SHA-256 is the one in `model.json`.
 
-    Raises:
-        ModelError: it is missing or differs.
+    Raises ModelError if it is missing or differs.
     """
     path, description = folder / WEIGHTS, folder / MODEL
     try:
@@ -143,14 +130,11 @@ def describe(weights: Path, step: int) -> dict[str, Any]:
 
 
 def read_models(workdirs: Sequence[str], dataset: str | None = None) -> list[Model]:
-    """Reads the settings of models that are to be compared on the same images.
+    """Reads the settings of models that are to be compared on the same images, in their order.
 
     Args:
         workdirs: the folders of runs or exported models, or names of shipped ones; at least one.
         dataset: what to measure them on; by default what each was trained on.
-
-    Returns:
-        The models in the order given.
 
     Raises:
         ConfigError: none, one given twice, or models trained at different image sizes: no one size

@@ -37,29 +37,16 @@ class WeightsError(UserError):
 
 
 def save_weights(model: keras.Model, path: str | Path) -> None:
-    """Writes a model's weights as named arrays (nothing executable).
+    """Writes a model's weights to an .npz file, as named arrays (nothing executable).
 
-    Args:
-        model: any Keras model; the names are its variables' paths.
-        path: the .npz file; replaced if it is there.
-
-    Raises:
-        OSError: it cannot be written.
-
-    Example:
-        >>> generator = build_generator(32, base_channels=1)
-        >>> save_weights(generator, "generator.npz")
-        >>> load_weights(generator, "generator.npz")
+    The names are the paths of its variables. A file that is there is replaced. Raises OSError if
+    it cannot be written.
     """
     save_arrays({variable.path: variable.numpy() for variable in model.weights}, path)
 
 
 def save_arrays(arrays: Mapping[str, np.ndarray], path: str | Path, compress: bool = False) -> None:
-    """Writes named arrays as an .npz file.
-
-    Raises:
-        OSError: it cannot be written.
-    """
+    """Writes named arrays as an .npz file; raises OSError if it cannot be written."""
     # No other keyword: before NumPy 2.2 savez_compressed takes `allow_pickle` for an array.
     save: Callable[..., None] = np.savez_compressed if compress else np.savez
     write_with(path, lambda file: save(file, **arrays))
@@ -68,8 +55,7 @@ def save_arrays(arrays: Mapping[str, np.ndarray], path: str | Path, compress: bo
 def load_weights(model: keras.Model, path: str | Path) -> None:
     """Reads weights that `save_weights` wrote into a model of the same architecture.
 
-    Raises:
-        WeightsError: the file cannot be read, or its names or shapes are not the model's.
+    Raises WeightsError if the file cannot be read, or its names or shapes are not the model's.
     """
     arrays = _read_arrays(path)
     wanted = {variable.path: tuple(variable.shape) for variable in model.weights}
@@ -89,11 +75,8 @@ def load_weights(model: keras.Model, path: str | Path) -> None:
 def load_matching_weights(model: keras.Model, path: str | Path) -> list[str]:
     """Reads those weights that the model has by the same name and shape; leaves the others.
 
-    Returns:
-        The names of the model's weights that were left as they were.
-
-    Raises:
-        WeightsError: the file cannot be read, or nothing in it fits.
+    Returns the names of the model's weights that were left as they were. Raises WeightsError if
+    the file cannot be read, or nothing in it fits.
     """
     arrays = _read_arrays(path)
     left = [variable.path for variable in model.weights
@@ -110,11 +93,7 @@ def load_matching_weights(model: keras.Model, path: str | Path) -> list[str]:
 def weights_path(folder: Path) -> Path:
     """The generator's weights of a run (its newest whole checkpoint's) or of an exported model.
 
-    Args:
-        folder: as from `pretrained.find_model`.
-
-    Raises:
-        UserError: there are none, or they are damaged.
+    `folder` is as from `pretrained.find_model`. Raises UserError if they are missing or damaged.
     """
     if pretrained.is_exported(folder):
         return pretrained.checked_weights(folder)
@@ -130,11 +109,7 @@ def list_checkpoints(folder: str | Path) -> list[Path]:
 
 
 def newest_readable(folder: str | Path) -> Path:
-    """The newest checkpoint in `folder` whose digests are right.
-
-    Raises:
-        WeightsError: there is none.
-    """
+    """The newest checkpoint in `folder` whose digests are right; raises WeightsError if none is."""
     for candidate in list_checkpoints(folder):
         try:
             read_manifest(candidate)
@@ -145,11 +120,7 @@ def newest_readable(folder: str | Path) -> Path:
 
 
 def read_manifest(folder: Path) -> dict[str, Any]:
-    """Reads a checkpoint's manifest and checks every file against its digest.
-
-    Raises:
-        WeightsError: a file is missing or differs.
-    """
+    """A checkpoint's manifest; raises WeightsError if a file is missing or its digest differs."""
     path = folder / MANIFEST
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))

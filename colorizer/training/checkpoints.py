@@ -64,9 +64,6 @@ class Checkpoints:
             config: the run's configuration as JSON text.
             keep_step: step of one more checkpoint that is not removed.
 
-        Returns:
-            The checkpoint's folder.
-
         Raises:
             CheckpointError: it cannot be written; those that were there are as they were.
         """

@@ -105,7 +105,8 @@ class Workers:
 
     def __init__(self, strategy: tf.distribute.Strategy):
         self._strategy = strategy
-        resolver = strategy.cluster_resolver if _is_multi_worker(strategy) else None
+        resolver = strategy.cluster_resolver if isinstance(
+            strategy, tf.distribute.MultiWorkerMirroredStrategy) else None
         cluster = resolver.cluster_spec() if resolver else tf.train.ClusterSpec({})
         self.count = max(1, sum(
             cluster.num_tasks(job) for job in cluster.jobs if job in ("chief", "worker")))
@@ -119,11 +120,7 @@ class Workers:
         return self._sum(float(flag)) > 0.0
 
     def check_equal(self, value: int, what: str) -> None:
-        """Makes sure that the workers agree.
-
-        Raises:
-            DeviceError: they do not.
-        """
+        """Raises a DeviceError unless all workers have the same value."""
         if self.count == 1:
             return
         mean = self._sum(float(value)) / self._strategy.num_replicas_in_sync
@@ -134,11 +131,7 @@ class Workers:
 
     @contextlib.contextmanager
     def watched(self, step: int) -> Iterator[None]:
-        """Says in one line that a worker is gone, when a step fails for that.
-
-        Raises:
-            WorkerLost: so it is.
-        """
+        """Raises WorkerLost, in one line, when a step fails because another worker is gone."""
         try:
             yield
         except tf.errors.OpError as error:
@@ -155,7 +148,3 @@ class Workers:
 
     def _sum(self, value: float) -> float:
         return float(self._reduced(tf.constant(value, tf.float64)))
-
-
-def _is_multi_worker(strategy: tf.distribute.Strategy) -> bool:
-    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)

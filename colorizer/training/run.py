@@ -139,14 +139,9 @@ def _load_pretrained(trainer: Trainer, source: str) -> str:
 
 
 def check_workdir(workdir: Path, config: TrainConfig) -> None:
-    """Makes sure that a folder holds no other run.
+    """Raises a ConfigError if the path is no folder, or holds a run whose fixed settings differ.
 
-    Args:
-        workdir: the folder, which need not exist.
-        config: the settings wanted; those that are None are not compared.
-
-    Raises:
-        ConfigError: it is no folder, or holds a run whose fixed settings differ.
+    Settings that are None in `config` are not compared. The folder need not exist.
     """
     if workdir.exists() and not workdir.is_dir():
         raise ConfigError(f"`workdir` must be a folder. Received: workdir={workdir}")
@@ -192,14 +187,8 @@ def _write_beginning(workdir: Path, config: TrainConfig, dataset: data.Dataset) 
 class RunLock:
     """Holds a run's folder while it is entered: one run at a time in a folder.
 
-    The operating system takes the lock back when the process ends, however it ends, so that no
-    lock is ever left over. `running.json` says who holds it.
-
-    Args:
-        workdir: the run's folder, which exists.
-
-    Raises:
-        RunError: on entering, when another process holds it.
+    The operating system takes the lock back when the process ends, however it ends. `running.json`
+    says who holds it. Entering raises a RunError when another process does.
     """
 
     def __init__(self, workdir: Path):

@@ -23,9 +23,6 @@ MAX_BAD_STEPS = 10  # in a row
 class LearningRates:
     """The learning rates of both networks, and all that is needed to resume them.
 
-    Args:
-        config: its rates, floors and `lr_decay_steps` are used.
-
     Source: arXiv:1803.05400, section 4 (a tenth when the loss plateaus); released code:
     exponential decay, the discriminator's rate a tenth of the generator's with its floor.
 

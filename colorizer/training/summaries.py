@@ -71,6 +71,7 @@ class Summaries:
         """Writes a grid of uint8 [n, h, w, 3] columns to TensorBoard and to a PNG."""
         with self._writer.as_default(step):
             tf.summary.image("validation images", data.make_grid(columns)[None])
+        self.samples.mkdir(exist_ok=True)  # but no run's folder that is gone, with its disk perhaps
         data.save_grid(self.samples / f"step-{step:08d}.png", columns)
 
     @_never_fatal

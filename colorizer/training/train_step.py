@@ -20,25 +20,15 @@ UPDATE_SCHEDULES = {"d_g": ((D,), (G,)), "d_g_g": ((D,), (G,), (G,)), "joint": (
 
 
 class Batch(NamedTuple):
-    """One replica's images.
+    """One replica's images, float [batch, h, w, channels]."""
 
-    Attributes:
-        gray: float [batch, h, w, 1] in [-1, 1], what the networks see: lightness or luma.
-        l_scaled: float [batch, h, w, 1], the lightness.
-        ab_real: float [batch, h, w, 2], what the discriminator sees as real.
-        ab_l1: float [batch, h, w, 2], what the L1 loss compares with.
-        rgb_l1: float [batch, h, w, 3] in [0, 1], the same for the perceptual loss.
-        targets: of the color controls.
-        condition: the control vector of a conditional model, float [batch, n]; else None.
-    """
-
-    gray: Any
-    l_scaled: Any
-    ab_real: Any
-    ab_l1: Any
-    rgb_l1: Any
-    targets: models.Targets
-    condition: Any
+    gray: Any  # 1 channel in [-1, 1], what the networks see: lightness or luma
+    l_scaled: Any  # the lightness
+    ab_real: Any  # what the discriminator sees as real
+    ab_l1: Any  # what the L1 loss compares with
+    rgb_l1: Any  # the same, RGB in [0, 1], for the perceptual loss
+    targets: models.Targets  # of the color controls
+    condition: Any  # the control vector of a conditional model, float [batch, n]; else None
 
 
 class TrainStep:
@@ -207,9 +197,7 @@ class TrainStep:
             variable.assign(value)
 
     def _changed_by_passes(self):
-        """What a forward pass in training mode changes: the averages of batch normalization, and
-        with spectral normalization the discriminator's kernels.
-        """
+        """What a training pass changes: batch norm's averages, spectrally normalized kernels."""
         variables = [variable for model in (self.generator, self.discriminator)
                      for variable in model.non_trainable_variables
                      if variable.dtype == "float32"]
@@ -277,11 +265,9 @@ class TrainStep:
             per_example, global_batch_size=self.config.optimizer.batch_size)
 
     def _seed_dropout(self, step, index: int):
-        """Makes each mask a function of (seed, layer, step, replica, update), so that a resume
-        repeats it.
+        """Makes each mask a function of (seed, layer, step, replica, update): a resume repeats it.
 
-        Checkpoints do not hold the state of Keras's seed generators, and equal states would give
-        every replica the same mask.
+        Checkpoints lack the state of Keras's seed generators; equal states give equal masks.
         """
         count = step * self.replicas + tf.cast(_replica(), tf.int64)
         count = count * len(self._schedule) + index

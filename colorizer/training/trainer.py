@@ -101,11 +101,7 @@ class Trainer:
         return True
 
     def load_pretrained(self, weights: Path) -> list[str]:
-        """Gives the generator, and its average, the weights that fit; returns names of others.
-
-        Raises:
-            WeightsError: the file cannot be read, or nothing in it fits.
-        """
+        """Gives the generator, and its average, the weights that fit; returns names of others."""
         left = load_matching_weights(self.train_step.generator, weights)
         if self.train_step.average:
             self.train_step.average.set_weights(self.train_step.generator.get_weights())
@@ -212,10 +208,7 @@ class Trainer:
         return result
 
     def _colorize(self, rgb8: np.ndarray, **targets: float | None) -> np.ndarray:
-        """Colorizes validation images by the network alone, which is what a run can improve.
-
-        Unless the run is to stop: an evaluation can take minutes.
-        """
+        """Colorizes images by the network alone, unless the run is to stop."""
         if self.stop.received and self.workers.count == 1:
             raise Stopped
         return self.colorizer.colorize_rgb8(rgb8, correct=False, **targets)
@@ -245,23 +238,15 @@ class Trainer:
         going_bad = self.bad_steps.in_a_row and self.step < self.total_steps
         if going_bad or not self.workers.chief:
             return
+        loop = {"learning_rates": self.learning_rates.state(), "best": self.best,
+                "bad_steps": self.bad_steps.state(), "images": self._images()}
         try:
-            self.save()
+            self.checkpoints.save(
+                self.step, loop, self.config.to_json(), self.best["step"] if self.best else None)
         except CheckpointError as error:
             if must:
                 raise
             logging.warning("%s; training goes on, the next checkpoint is tried later", error)
-
-    def save(self) -> Path:
-        """Writes a checkpoint.
-
-        Raises:
-            CheckpointError: it cannot be written; the earlier ones are as they were.
-        """
-        loop = {"learning_rates": self.learning_rates.state(), "best": self.best,
-                "bad_steps": self.bad_steps.state(), "images": self._images()}
-        return self.checkpoints.save(
-            self.step, loop, self.config.to_json(), self.best["step"] if self.best else None)
 
     def _images(self) -> dict[str, Any]:
         return {"count": self.dataset.train_size, "sha256": self.dataset.fingerprint}

@@ -100,40 +100,25 @@ def test_vivid_multiplies_the_chroma_at_the_same_lightness_and_hue(colorizer):
     assert lightness_error(rgb, colorizer(rgb, vivid=4)) < 0.6
 
 
-def test_vivid_applies_after_targets_were_met(conditional):
-    gray = np.full((32, 32), 120, np.uint8)
-    met, half = (conditional(gray, saturation=0.3, vivid=vivid) for vivid in (1, 0.5))
+def test_a_conditional_model_meets_targets_before_vivid_and_only_with_correction(conditional):
+    rgb = smooth_image(32, 32)
+    np.testing.assert_array_equal(conditional(rgb, hue=None), conditional(rgb))
+    assert [control.name for control in conditional.controls] == list(controls.CONTROL_NAMES)
+    met, half = (conditional(rgb, saturation=0.3, hue=None, vivid=vivid) for vivid in (1, 0.5))
     assert skcolor.rgb2hsv(met)[..., 1].mean() == pytest.approx(0.3, abs=0.01)
     met, half = skcolor.rgb2lab(met), skcolor.rgb2lab(half)
     np.testing.assert_allclose(half[..., 1:], 0.5 * met[..., 1:], atol=1.5)
+    own = conditional.colorize_rgb8(np.uint8(255 * rgb)[None], correct=False, saturation=0.1)
+    assert abs(skcolor.rgb2hsv(own)[..., 1].mean() - 0.1) > 0.05
 
 
-@pytest.mark.parametrize("vivid", [-0.1, 4.1, float("nan"), float("inf")])
-def test_vivid_out_of_range_is_refused(colorizer, vivid):
-    with pytest.raises(controls.ControlError, match=f"`vivid` must be in .0, 4.. .*vivid={vivid}"):
-        colorizer(smooth_image(8, 8), vivid=vivid)
-
-
-def test_a_conditional_model_meets_targets_and_names_what_it_refuses(conditional):
-    rgb = smooth_image(32, 32)
-    plain = conditional(rgb)
-    result = skcolor.rgb2hsv(conditional(rgb, saturation=0.3, hue=None))
-    assert result[..., 1].mean() == pytest.approx(0.3, abs=0.01)
-    np.testing.assert_array_equal(conditional(rgb, hue=None), plain)
-    assert [control.name for control in conditional.controls] == list(controls.CONTROL_NAMES)
-    for targets, words in (({"hue": 1.5}, r"`hue` must be in \[0, 1\]. Received: hue=1.5"),
-                           ({"sheen": 0.5}, "Received: sheen"),
-                           ({"hue": float("nan")}, "hue=nan")):
-        with pytest.raises(controls.ControlError, match=words):
-            conditional(rgb, **targets)
-
-
-def test_without_correction_the_colors_are_the_network_s_own(conditional):
-    rgb8 = np.uint8(255 * smooth_image(32, 32))[None]
-    own, met = (skcolor.rgb2hsv(conditional.colorize_rgb8(rgb8, correct=correct, saturation=0.1))
-                for correct in (False, True))
-    assert met[..., 1].mean() == pytest.approx(0.1, abs=0.01)
-    assert abs(own[..., 1].mean() - 0.1) > 0.05
+@pytest.mark.parametrize("values, words", [
+    ({"hue": 1.5}, r"`hue` must be in \[0, 1\]. Received: hue=1.5"), ({"sheen": 0.5}, "sheen"),
+    *(({"vivid": value}, rf"`vivid` must be in \[0, 4\].*vivid={value}")
+      for value in (-0.1, 4.1, float("nan"), float("inf")))])
+def test_values_out_of_range_are_refused_and_named(conditional, values, words):
+    with pytest.raises(controls.ControlError, match=words):
+        conditional(smooth_image(8, 8), **values)
 
 
 def test_an_unconditional_model_refuses_targets_and_says_what_it_was_trained_for(colorizer):

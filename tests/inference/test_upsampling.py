@@ -1,7 +1,6 @@
 """Enlarging ab along the edges of L, beside loops in NumPy and Pillow's own resizing."""
 
 from PIL import Image
-from keras import ops
 import numpy as np
 import pytest
 
@@ -29,10 +28,8 @@ def slope_by_loop(lightness, ab):
 
 
 def pillow(array, height, width):
-    return np.stack([
-        np.asarray(Image.fromarray(channel.astype(np.float32)).resize(
-            (width, height), Image.Resampling.BICUBIC)) for channel in np.moveaxis(array, -1, 0)],
-        axis=-1)
+    return np.stack([Image.fromarray(channel).resize((width, height), Image.Resampling.BICUBIC)
+                     for channel in np.moveaxis(array, -1, 0)], axis=-1)
 
 
 def random_images(height, width, channels, seed=0):
@@ -41,8 +38,7 @@ def random_images(height, width, channels, seed=0):
 
 
 def enlarge(l_small, ab_small, l_full):
-    return np.asarray(
-        upsampling.Upsampler(l_small, ab_small, l_full.shape[1:3]).rows(0, l_full))
+    return np.asarray(upsampling.Upsampler(l_small, ab_small, l_full.shape[1:3]).rows(0, l_full))
 
 
 @pytest.mark.parametrize("size", [(23, 31), (6, 9), (4, 5), (1, 1), (1, 40)])
@@ -64,18 +60,11 @@ def test_ab_stays_as_it_is_where_the_scale_does_and_where_it_is_constant():
 
 
 def test_an_ab_edge_on_an_edge_of_lightness_stays_sharp():
-    """A step of 1 in L and of 0.4 in a: eight times larger it still rises by most of it in 1 pixel.
-    """
-    def step(height, width):
-        sides = np.where(np.arange(width) >= width // 2, 0.5, -0.5).astype(np.float32)
-        return np.broadcast_to(sides, (1, height, width))
-
-    ab_small = np.stack([0.4 * step(8, 8), 0.0 * step(8, 8)], axis=-1)
-    full = enlarge(step(8, 8)[..., None], ab_small, step(64, 64)[..., None])
-    bilinear = np.asarray(ops.image.resize(ab_small, (64, 64)))
-    jump = full[0, 32, 32, 0] - full[0, 32, 31, 0]
-    assert jump > 0.7 * 0.4
-    assert bilinear[0, 32, 32, 0] - bilinear[0, 32, 31, 0] < 0.2 * 0.4
+    """A step of 1 in L and of 0.4 in a, eight times larger, rises by most of it in 1 pixel."""
+    small, large = (np.tile(np.float32(np.arange(size) >= size // 2)[:, None] - 0.5,
+                            (1, size, 1, 1)) for size in (8, 64))
+    a = enlarge(small, np.float32(0.4 * small * [1, 0]), large)[0, 32, :, 0]
+    assert a[32] - a[31] > 0.7 * 0.4
 
 
 def test_smoothing_moves_ab_to_its_mean_as_far_as_the_lightness_is_flat():
@@ -85,12 +74,3 @@ def test_smoothing_moves_ab_to_its_mean_as_far_as_the_lightness_is_flat():
     mean = mean_by_loop(mean_by_loop(ab[0]))
     expected = ab[0] + 0.001 / (0.001 + variance) * (mean - ab[0])
     np.testing.assert_allclose(upsampling.smooth_flat(lightness, ab)[0], expected, atol=1e-5)
-
-
-def test_a_checkerboard_on_a_wall_all_but_vanishes_and_one_on_a_texture_stays():
-    checkerboard = (np.indices((16, 16)).sum(axis=0) % 2 - 0.5).astype(np.float32)[None, ..., None]
-    ab = 0.2 * np.repeat(checkerboard, 2, axis=-1)
-    on_wall = np.asarray(upsampling.smooth_flat(np.full((1, 16, 16, 1), 0.3, np.float32), ab))
-    on_texture = np.asarray(upsampling.smooth_flat(checkerboard, ab))
-    assert np.abs(on_wall[:, 2:-2, 2:-2]).max() < 0.02 * 0.1
-    assert np.abs(on_texture - ab).max() < 0.01 * 0.1

@@ -36,9 +36,7 @@ def test_losses_are_distances_of_the_statistic_to_the_target():
                 "hue": 0.1}  # from 0, the short way round
     for name, loss in losses.items():  # 0 without a target
         np.testing.assert_allclose(loss, [expected.get(name, 0.0)] * 2, atol=2e-3, err_msg=name)
-
-
-def test_any_choice_of_controls_in_any_order_has_its_losses():
+    # Any choice of controls, in any order.
     losses = loss_of(*flat(-1.0), {"hue": 0.25, "warmth": 0.5}, select(["warmth", "hue"]))
     np.testing.assert_allclose([losses["warmth"][0], losses["hue"][0]], [0, 0.25], atol=1e-3)
 
@@ -52,13 +50,10 @@ def test_the_published_hue_term_is_linear_in_mean_and_distance():
         assert float(loss) == pytest.approx(expected, abs=2e-3)
 
 
-def test_targets_that_no_ab_can_meet_are_not_fought_for():
+def test_targets_that_no_ab_can_meet_are_not_fought_for_and_white_has_no_saturation():
     losses = loss_of(*flat(1.0), {"saturation": 1.0, "blue": 0.0})  # white
     # The nearest table entry spans half a unit of L*: 0.05 of what would be lost, 1.
     np.testing.assert_allclose([losses["saturation"], losses["blue"]], 0.0, atol=0.05)
-
-
-def test_colors_outside_the_gamut_give_white_no_saturation():
     noise = np.random.default_rng(0).uniform(-1, 1, (1, 4, 4, 2)).astype(np.float32)
     assert float(loss_of(flat(0.999)[0], noise, {"saturation": 0.0})["saturation"][0]) < 0.01
 

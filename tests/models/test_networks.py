@@ -24,13 +24,16 @@ def noise(batch=2, height=16, width=16, channels=1, seed=0):
 
 
 def as_if_trained(model, seed=0):
-    """Batch statistics that are not 0 and 1, and a last layer that is not zero."""
+    """Batch statistics that are not 0 and 1, and no last layer, context or FiLM of zeros."""
     rng = np.random.default_rng(seed)
     last = of_kind(model, layers.Conv2D)[-1]
     last.kernel.assign(rng.normal(0, last.kernel.shape[2] ** -0.5, last.kernel.shape))
     for layer in of_kind(model, layers.BatchNormalization):
         layer.moving_mean.assign(rng.normal(0, 0.2, layer.moving_mean.shape))
         layer.moving_variance.assign(rng.uniform(0.5, 1.5, layer.moving_variance.shape))
+    for layer in model.layers:
+        if layer.name == "context" or layer.name.endswith(("_gamma", "_beta")):
+            layer.kernel.assign(rng.normal(0, 0.1, layer.kernel.shape))
     return model
 
 
@@ -146,22 +149,13 @@ def test_a_config_sets_what_the_networks_are_made_of():
 
 # -------------------------------------------------------------------------------------- behavior
 
-def test_a_generator_of_free_size_equals_the_fixed_one_and_takes_multiples(trained):
-    free = models.build_generator(16, 4, fixed_size=False)
+@pytest.mark.parametrize("size, depth", [(16, {}), (64, {"num_downsamples": 3})])
+def test_a_generator_of_free_size_equals_the_fixed_one_and_takes_multiples(trained, size, depth):
+    free = models.build_generator(size, 4, fixed_size=False, **depth)
     free.set_weights(trained.get_weights())
-    assert np.std(free(noise())) > 0.01
+    assert models.size_multiple(size, **depth) == 8 and models.size_multiple(256) == 128
+    assert free(noise(1, 8, 24)).shape == (1, 8, 24, 2)
     np.testing.assert_allclose(free(noise()), trained(noise()), atol=1e-6)
-    multiple = models.size_multiple(16)
-    assert multiple == 8 and models.size_multiple(256) == 128
-    assert free(noise(1, multiple, 3 * multiple)).shape == (1, multiple, 3 * multiple, 2)
-
-
-def test_a_shallow_generator_has_the_weights_of_a_small_one_and_takes_finer_sizes(trained):
-    shallow = models.build_generator(64, 4, num_downsamples=3, fixed_size=False)
-    shallow.set_weights(trained.get_weights())
-    assert models.size_multiple(64, num_downsamples=3) == 8
-    assert shallow(noise(1, 64, 72)).shape == (1, 64, 72, 2)
-    np.testing.assert_allclose(shallow(noise()), trained(noise()), atol=1e-6)
 
 
 def test_an_untrained_generator_gives_gray_and_any_other_stays_within_tanh(trained):
@@ -170,25 +164,18 @@ def test_an_untrained_generator_gives_gray_and_any_other_stays_within_tanh(train
     assert 0.9 < ab.max() <= 1.0
 
 
-def test_at_inference_an_image_is_independent_of_the_others_and_of_chance(trained):
-    x = noise(3)
-    together = np.asarray(trained(x, training=False))
+def test_an_image_depends_on_the_others_and_on_chance_in_training_only(trained):
+    x, ab = noise(4), noise(4, channels=2)
+    judge = as_if_trained(models.build_discriminator(16, 2))
+    assert np.abs(trained(x, training=True) - trained(x, training=True)).max() > 1e-3
+    together = trained(x, training=False)
     np.testing.assert_array_equal(together, trained(x, training=False))
     others = np.concatenate([x[:1], noise(2, seed=9) * 5])
     for batch in (x[:1], others):
         np.testing.assert_allclose(together[:1], trained(batch, training=False)[:1], atol=1e-5)
-    judge = as_if_trained(models.build_discriminator(16, 2))
-    ab = noise(3, channels=2)
-    np.testing.assert_allclose(judge([x, ab], training=False)[:1],
-                               judge([x[:1], ab[:1]], training=False), atol=1e-4)
-
-
-def test_in_training_dropout_is_drawn_anew_and_the_batch_matters(trained):
-    x, judge = noise(4), models.build_discriminator(16, 2)
-    assert np.abs(trained(x, training=True) - trained(x, training=True)).max() > 1e-3
-    ab = noise(4, channels=2)
-    alone, together = (judge([x[:count], ab[:count]], training=True)[0] for count in (1, 4))
-    assert np.abs(together - alone).max() > 1e-3
+    for training in (False, True):
+        alone, beside = (judge([x[:count], ab[:count]], training=training)[0] for count in (1, 4))
+        assert (np.abs(beside - alone).max() > 1e-3) == training
 
 
 def test_mixed_precision_gives_float32_results_close_to_float32(trained, mixed_float16):
@@ -206,14 +193,6 @@ def test_mixed_precision_gives_float32_results_close_to_float32(trained, mixed_f
 
 # ---------------------------------------------------------------------------------------- context
 
-def give_random_context(model):
-    rng = np.random.default_rng(4)
-    for layer in model.layers:
-        if layer.name == "context" or layer.name.endswith(("_gamma", "_beta")):
-            layer.kernel.assign(rng.normal(0, 0.1, layer.kernel.shape))
-    return model
-
-
 def inputs_of(image, condition_size):
     condition = np.tile(np.linspace(-1, 1, 3, dtype=np.float32), (len(image), 1))
     return [image, condition] if condition_size else image
@@ -225,9 +204,9 @@ def test_with_context_every_pixel_sees_the_whole_image(condition_size):
     other = image.copy()
     other[:, 24:, 24:] = 0.9
     for global_context in (False, True):
-        model = give_random_context(as_if_trained(models.build_generator(
+        model = as_if_trained(models.build_generator(
             32, 2, num_downsamples=1, condition_size=condition_size,
-            global_context=global_context)))
+            global_context=global_context))
         one, two = (np.asarray(model(inputs_of(x, condition_size)))[0, 0, 0]
                     for x in (image, other))
         assert (np.abs(one - two).max() > 1e-4) == global_context
@@ -235,7 +214,7 @@ def test_with_context_every_pixel_sees_the_whole_image(condition_size):
 
 def test_a_conditional_generator_colors_the_same_when_it_is_given_context_and_learns_it(tmp_path):
     small = dict(image_size=16, base_channels=2, num_downsamples=1, condition_size=3)
-    before = give_random_context(as_if_trained(models.build_generator(**small)))
+    before = as_if_trained(models.build_generator(**small))
     models.save_weights(before, tmp_path / "weights.npz")
     after = models.build_generator(**small, global_context=True)
     left = models.load_matching_weights(after, tmp_path / "weights.npz")

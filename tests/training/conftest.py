@@ -3,7 +3,8 @@
 import pytest
 import tensorflow as tf
 
-from colorizer import training
+from colorizer import inference, training
+from colorizer.inference import Colorizer
 from colorizer.training import trainer
 from colorizer.training.train_step import TrainStep
 from tests.training.faults.harness import config
@@ -16,6 +17,7 @@ class Steps:
 
     def __init__(self):
         self._built = {}
+        self._colorizers = {}
 
     def __call__(self, config, strategy):
         key = (strategy, *((name, value) for name, value, rule in config.settings()
@@ -29,6 +31,12 @@ class Steps:
         step.config = config
         step.set_learning_rates(config.optimizer.lr, config.optimizer.disc_lr or config.optimizer.lr)
         return step
+
+    def colorizer(self, generator, config):
+        """The colorizer of a step's generator, which is traced once, too."""
+        if generator not in self._colorizers:
+            self._colorizers[generator] = Colorizer(generator, config)
+        return self._colorizers[generator]
 
 
 def variables(step):
@@ -48,6 +56,7 @@ def train(steps, one_replica):
     def train(config, strategy=one_replica):
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(trainer, "TrainStep", steps)
+            patch.setattr(inference, "Colorizer", steps.colorizer)
             return training.train(config, strategy)
     return train
 
@@ -62,14 +71,14 @@ def whole(train, tmp_path_factory):
 
 @pytest.fixture
 def at_step(monkeypatch):
-    """Lets runs in this process do something after a step."""
+    """Does something once, after a step of a run in this process."""
     def at_step(step, action):
-        take_step = trainer.Trainer._take_step
+        take_step, actions = trainer.Trainer._take_step, [action]
 
         def take_step_and_act(self, *arguments):
             take_step(self, *arguments)
-            if self.step == step:
-                action()
+            if self.step == step and actions:
+                actions.pop()()
         monkeypatch.setattr(trainer.Trainer, "_take_step", take_step_and_act)
     return at_step
 

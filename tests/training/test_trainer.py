@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from colorizer import data, evaluation, training
+from colorizer.color.controls import CONTROL_NAMES, CONTROLS
 from colorizer.config import ConfigError, TrainConfig
 from colorizer.errors import UserError
 from colorizer.inference import Colorizer
@@ -47,12 +48,15 @@ def test_a_run_leaves_config_checkpoint_grids_and_logs(train, tmp_path, capsys):
 
 
 def test_a_conditional_run_shows_how_it_meets_its_targets(train, tmp_path, monkeypatch):
-    monkeypatch.setattr("colorizer.training.trainer.CALIBRATION_TARGETS", (0.2, 0.8))
-    monkeypatch.setattr("colorizer.training.trainer.CALIBRATION_EXAMPLES", 2)
+    def calibrate(colorize, batches, *, controls, targets):
+        assert controls == CONTROLS and set(targets) == set(CONTROL_NAMES)
+        return real(colorize, batches, controls=controls[:1], targets={"saturation": (0.2, 0.8)})
+
+    real = evaluation.calibrate
+    monkeypatch.setattr(evaluation, "calibrate", calibrate)  # all of them would take long
     assert train(config(tmp_path, max_steps=1, **CONDITIONAL)) == 0
     tags = events(tmp_path).Tags()["tensors"]
-    assert "calibration" in tags and any(
-        tag.startswith("calibration/saturation") for tag in tags)
+    assert "calibration" in tags and any(tag.startswith("calibration/saturation") for tag in tags)
 
 
 def test_a_run_resumed_three_times_ends_with_the_bits_of_one(train, whole, tmp_path, capsys):
@@ -151,13 +155,11 @@ def test_the_best_checkpoint_is_chosen_by_validation_images_not_by_test_images(
         result.rows[evaluation.MODEL]["delta_e"], abs=1e-3)}
 
 
-def test_the_best_checkpoint_stays_beyond_the_newest(train, tmp_path, monkeypatch, one_replica):
+def test_the_best_checkpoint_stays_beyond_the_newest(train, tmp_path, monkeypatch):
     errors = iter([3.0, 1.0, 2.0, 2.0, 2.0, 2.0])
     monkeypatch.setattr(training.Trainer, "evaluate", lambda self: SimpleNamespace(
-        rows={evaluation.MODEL: {"delta_e": next(errors)}}))
-    (tmp_path / "checkpoints").mkdir()
-    settings = config(tmp_path, max_steps=6, eval_steps=1, checkpoint_steps=1).resolve(32)
-    training.Trainer(settings, data.load_dataset("sample"), one_replica, StopSignals()).train()
+        rows={evaluation.MODEL: {"delta_e": next(errors)}}, text=str))
+    train(config(tmp_path, max_steps=6, eval_steps=1, checkpoint_steps=1))
     assert [path.name[-1] for path in weights.list_checkpoints(tmp_path / "checkpoints")] == [
         "6", "5", "4", "2"]
 
@@ -198,3 +200,10 @@ def test_a_folder_takes_one_run_at_a_time(train, tmp_path):
     assert not (tmp_path / run.OWNER_FILE).exists()
     (tmp_path / run.OWNER_FILE).write_text("no JSON")  # it ended without a word
     assert train(config(tmp_path, max_steps=1)) == 0
+
+
+def test_what_cannot_be_shown_does_not_stop_a_run(train, tmp_path, caplog):
+    (tmp_path / "samples").write_text("a file where the folder should be")
+    assert train(config(tmp_path, max_steps=1)) == 0
+    assert "grid cannot be written" in caplog.text
+

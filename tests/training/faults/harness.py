@@ -4,7 +4,6 @@ import json
 import os
 from pathlib import Path
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -20,7 +19,7 @@ from colorizer.training import checkpoints
 
 ROOT = Path(__file__).resolve().parents[3]
 TINY = dict(dataset="sample", base_channels=1, batch_size=2, ema_decay=0.9, eval_examples=2,
-            eval_steps=100_000)
+            eval_steps=100_000, epochs=1e6)
 DEADLINE = 300.0  # seconds, for a machine with much else to do
 
 
@@ -28,18 +27,17 @@ def config(workdir, **settings):
     return TrainConfig().replace(**{**TINY, "workdir": str(workdir), **settings})
 
 
-class Process:
+class Run:
     """`train.py` in a process of its own, its output in an unnamed file."""
 
     def __init__(self, workdir, environment=(), **settings):
         self.workdir = Path(workdir)
         self._log = tempfile.TemporaryFile()
         flags = [f"--{name}={value}" for name, value in {**TINY, **settings}.items()]
-        self._process = subprocess.Popen(
+        self.process = subprocess.Popen(
             [sys.executable, ROOT / "train.py", *flags, f"--workdir={workdir}"],
             stdout=self._log, stderr=subprocess.STDOUT,
             env={**os.environ, "CUDA_VISIBLE_DEVICES": "", **dict(environment)})
-        self.pid = self._process.pid
 
     @property
     def output(self):
@@ -50,29 +48,30 @@ class Process:
     def wait(self, timeout=DEADLINE):
         """Returns the exit status."""
         try:
-            return self._process.wait(timeout)
+            return self.process.wait(timeout)
         finally:
-            self._process.kill()
+            self.process.kill()
 
     def until(self, condition, what):
         """Waits until it holds, while the process runs."""
         end = time.monotonic() + DEADLINE
         while not condition():
-            assert self._process.poll() is None, f"ended before {what}:\n{self.output}"
+            assert self.process.poll() is None, f"ended before {what}:\n{self.output}"
             assert time.monotonic() < end, f"never {what}:\n{self.output}"
             time.sleep(0.002)
 
     def until_checkpoint(self, after=0):
         self.until(lambda: step_of(self.workdir) > after, "a checkpoint")
 
-    def send(self, *numbers):
-        for number in numbers:
-            self._process.send_signal(number)
-
     def kill(self):
-        assert self._process.poll() is None, self.output
-        self.send(signal.SIGKILL)
-        self._process.wait()
+        assert self.process.poll() is None, self.output
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self, number=signal.SIGTERM):
+        """Sends a signal; returns the exit status."""
+        self.process.send_signal(number)
+        return self.wait()
 
 
 def newest(workdir):
@@ -113,17 +112,3 @@ def scalars(workdir, tag):
     """{step: value} of a scalar."""
     return {event.step: float(tf.make_ndarray(event.tensor_proto))
             for event in events(workdir).Tensors(tag)}
-
-
-def two_workers(workdir, **settings):
-    """Starts the two workers of one run; the first is the chief."""
-    cluster = {"worker": [f"127.0.0.1:{_free_port()}" for _ in range(2)]}
-    return [Process(workdir, {"TF_CONFIG": json.dumps(
-        {"cluster": cluster, "task": {"type": "worker", "index": index}})}, **settings)
-        for index in range(2)]
-
-
-def _free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]

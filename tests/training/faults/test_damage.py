@@ -1,9 +1,7 @@
-"""Damaged checkpoints, full and vanished disks, bad images, numbers that go wrong."""
+"""Damaged checkpoints, bad images, numbers that go wrong."""
 
-import os
 from pathlib import Path
 import shutil
-import subprocess
 
 from PIL import Image
 import numpy as np
@@ -56,63 +54,19 @@ def test_where_all_checkpoints_are_damaged_the_run_stops_and_touches_nothing(
     assert content() == before
 
 
-@pytest.fixture
-def tiny_disk(tmp_path):
-    """A file system of 16 MB, where this machine lets us make one."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", disk]).returncode:
-        pytest.skip("needs the right to mount a tmpfs")
-    yield disk
-    subprocess.run(["umount", "-l", disk], check=True)
-
-
-def test_a_full_disk_leaves_the_last_checkpoint_whole_and_says_where_and_why(
-        train, tiny_disk, at_step, caplog):
-    workdir, ballast = tiny_disk / "run", tiny_disk / "ballast"
-
-    def fill():
-        with open(ballast, "wb", buffering=0) as file, pytest.raises(OSError, match="No space"):
-            while True:
-                file.write(bytes(4096))
-
-    at_step(4, fill)
-    with pytest.raises(CheckpointError, match=f"{workdir / 'checkpoints'}.*[Ss]pace"):
-        train(config(workdir, max_steps=8, checkpoint_steps=3))
-    assert "training goes on" in caplog.text
-    whole = newest(workdir)
-    with pytest.raises(UserError, match="No space"):
-        train(config(workdir, max_steps=8))
-    assert newest(workdir) == whole and whole.name == "ckpt-00000003"
-    ballast.unlink()
-    assert train(config(workdir, max_steps=8)) == 0
-    assert step_of(workdir) == 8
-
-
-def test_a_folder_that_vanishes_is_not_made_again(train, at_step, tmp_path, caplog):
-    workdir, elsewhere = tmp_path / "run", tmp_path / "elsewhere"
-    at_step(4, lambda: os.rename(workdir, elsewhere))
-    with pytest.raises(CheckpointError, match=str(workdir / "checkpoints")):
-        train(config(workdir, max_steps=8, checkpoint_steps=3))
-    assert "training goes on" in caplog.text
-    assert not workdir.exists() and newest(elsewhere).name == "ckpt-00000003"
-
-
 def test_numbers_that_stay_infinite_end_the_run_after_one_return_to_a_good_checkpoint(
         train, tmp_path, caplog):
+    infinite = config(tmp_path, max_steps=500, lr=1e36)
+    with pytest.raises(TrainingError, match="before the first checkpoint. A lower --lr may help"):
+        train(infinite)
     assert train(config(tmp_path, max_steps=3)) == 0
     with pytest.raises(TrainingError, match="step .*generator/.* not finite.*again"):
-        train(config(tmp_path, max_steps=500, lr=1e36))
+        train(infinite)
     assert "back to step 3, with 0.1 of the learning rates" in caplog.text
     assert step_of(tmp_path) == 3
     with np.load(newest(tmp_path) / weights.WEIGHTS_FILE) as arrays:
         assert all(np.isfinite(array).all() for array in arrays.values())
     assert train(config(tmp_path, max_steps=6, lr=1e-3)) == 0 and step_of(tmp_path) == 6
-
-
-def test_numbers_that_are_infinite_from_the_beginning_end_the_run(train, tmp_path):
-    with pytest.raises(TrainingError, match="before the first checkpoint. A lower --lr may help"):
-        train(config(tmp_path, max_steps=500, lr=1e36))
 
 
 @pytest.fixture

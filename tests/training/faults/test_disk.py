@@ -1,13 +1,13 @@
 """Disks that are full or gone."""
 
+import os
 import subprocess
 
 import pytest
 
-from colorizer import training
-from colorizer.config import TrainConfig
 from colorizer.errors import UserError
-from tests.training.faults.harness import Run, newest, step_of
+from colorizer.training.checkpoints import CheckpointError
+from tests.training.faults.harness import config, newest, step_of
 
 
 @pytest.fixture
@@ -15,39 +15,38 @@ def tiny_disk(tmp_path):
     """A file system of 16 MB, where this machine lets us make one."""
     disk = tmp_path / "disk"
     disk.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", disk])
-    if mounted.returncode:
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", disk]).returncode:
         pytest.skip("needs the right to mount a tmpfs")
     yield disk
     subprocess.run(["umount", "-l", disk], check=True)
 
 
 def test_a_full_disk_leaves_the_last_checkpoint_whole_and_says_where_and_why(
-        tiny_disk, one_replica):
-    def train(max_steps):
-        return training.train(TrainConfig().replace(
-            dataset="sample", base_channels=1, batch_size=2, eval_examples=2,
-            max_steps=max_steps, workdir=str(tiny_disk / "run")), one_replica)
+        train, tiny_disk, at_step, caplog):
+    workdir, ballast = tiny_disk / "run", tiny_disk / "ballast"
 
-    assert train(1) == 0
-    whole = newest(tiny_disk / "run")
-    with open(tiny_disk / "ballast", "wb", buffering=0) as ballast:
-        with pytest.raises(OSError, match="No space"):
+    def fill():
+        with open(ballast, "wb", buffering=0) as file, pytest.raises(OSError, match="No space"):
             while True:
-                ballast.write(bytes(4096))
-    with pytest.raises(UserError, match="[Nn]o space"):
-        train(2)
-    assert newest(tiny_disk / "run") == whole
-    (tiny_disk / "ballast").unlink()
-    assert train(2) == 0 and step_of(tiny_disk / "run") == 2
+                file.write(bytes(4096))
+
+    at_step(4, fill)
+    with pytest.raises(CheckpointError, match=f"{workdir / 'checkpoints'}.*[Ss]pace"):
+        train(config(workdir, max_steps=8, checkpoint_steps=3))
+    assert "training goes on" in caplog.text
+    whole = newest(workdir)
+    with pytest.raises(UserError, match="No space"):
+        train(config(workdir, max_steps=8))
+    assert newest(workdir) == whole and whole.name == "ckpt-00000003"
+    ballast.unlink()
+    assert train(config(workdir, max_steps=8)) == 0
+    assert step_of(workdir) == 8
 
 
-def test_a_folder_that_vanishes_is_not_made_again(tmp_path):
-    run = Run(tmp_path / "run", "--max_steps=100000", "--checkpoint_steps=3")
-    run.until(lambda: step_of(run.workdir) >= 3, "a checkpoint")
-    run.workdir.rename(tmp_path / "elsewhere")
-    run.until(lambda: "training goes on" in run.output, "a warning")
-    assert run.stop() == 2
-    assert f"{run.workdir / 'checkpoints'}" in run.output.splitlines()[-1]
-    assert "Traceback" not in run.output and not run.workdir.exists()
-    assert newest(tmp_path / "elsewhere")
+def test_a_folder_that_vanishes_is_not_made_again(train, at_step, tmp_path, caplog):
+    workdir, elsewhere = tmp_path / "run", tmp_path / "elsewhere"
+    at_step(4, lambda: os.rename(workdir, elsewhere))
+    with pytest.raises(CheckpointError, match=str(workdir / "checkpoints")):
+        train(config(workdir, max_steps=8, checkpoint_steps=3))
+    assert "training goes on" in caplog.text
+    assert not workdir.exists() and newest(elsewhere).name == "ckpt-00000003"
