@@ -211,7 +211,8 @@ def test_a_number_that_is_not_finite_in_either_of_two_updates_is_reported(
 
 
 @pytest.mark.parametrize("replicas, settings", [
-    *((1, settings) for settings in SINGLE), *((2, settings) for settings in DOUBLE)])
+    *((1, settings) for settings in SINGLE), (2, DOUBLE[0]),
+    *(pytest.param(2, settings, marks=pytest.mark.soak) for settings in DOUBLE[1:])])
 def test_a_step_with_a_nan_changes_nothing_and_the_next_one_both_networks(
         make, untraced, monkeypatch, replicas, settings):
     step = make(replicas, **settings)
@@ -229,7 +230,8 @@ def test_a_step_with_a_nan_changes_nothing_and_the_next_one_both_networks(
 
 # --------------------------------------------------------------------------------------- devices
 
-@pytest.mark.parametrize("settings", [DOUBLE[0], DOUBLE[2]])
+@pytest.mark.parametrize("settings", [
+    DOUBLE[0], pytest.param(DOUBLE[2], marks=pytest.mark.soak)])
 def test_two_replicas_take_the_same_step_as_one(make, untraced, monkeypatch, settings):
     results = []
     for replicas in (1, 2):
@@ -265,6 +267,7 @@ def test_a_traced_step_of_two_replicas_in_half_precision_trains_or_changes_nothi
     assert changed(before, step, "generator/")
 
 
+@pytest.mark.soak
 def test_a_traced_conditional_step_is_the_untraced_one(make, request):
     settings = dict(conditional=True, update_schedule="joint", disc_norm="spectral")
     traced = make(**settings)

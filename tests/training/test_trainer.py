@@ -47,6 +47,7 @@ def test_a_run_leaves_config_checkpoint_grids_and_logs(train, tmp_path, capsys):
     assert list(scalars(tmp_path, "train/generator/l1")) == [2, 4]
 
 
+@pytest.mark.soak
 def test_a_conditional_run_shows_how_it_meets_its_targets(train, tmp_path, monkeypatch):
     def calibrate(colorize, batches, *, controls, targets):
         assert controls == CONTROLS and set(targets) == set(CONTROL_NAMES)
