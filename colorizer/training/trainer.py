@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+import contextlib
 import math
 from pathlib import Path
 import sys
@@ -126,7 +127,8 @@ class Trainer:
                 except Diverged as error:
                     self._rewind(str(error), progress)
                 except Stopped:
-                    self._save(progress, must=True)
+                    with contextlib.suppress(Diverged):  # then the last checkpoint is the good one
+                        self._save(progress, must=True)
                     raise
 
     def _train(self, progress: tqdm) -> evaluation.Evaluation | None:

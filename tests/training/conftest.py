@@ -29,7 +29,8 @@ class Steps:
         for variable, value in zip(variables(step).values(), first):
             variable.assign(value)
         step.config = config
-        step.set_learning_rates(config.optimizer.lr, config.optimizer.disc_lr or config.optimizer.lr)
+        optimizer = config.optimizer
+        step.set_learning_rates(optimizer.lr, optimizer.disc_lr or optimizer.lr)
         return step
 
     def colorizer(self, generator, config):
@@ -63,9 +64,9 @@ def train(steps, one_replica):
 
 @pytest.fixture(scope="session")
 def whole(train, tmp_path_factory):
-    """The folder of a run of eight steps that was never stopped."""
+    """The folder of a run of eight steps, never stopped; a test that trains in it takes a copy."""
     workdir = tmp_path_factory.mktemp("runs") / "whole"
-    assert train(config(workdir, max_steps=8)) == 0
+    assert train(config(workdir, max_steps=8, checkpoint_steps=2, eval_steps=4)) == 0
     return workdir
 
 

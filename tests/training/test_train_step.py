@@ -19,11 +19,11 @@ RELEASED = dict(update_schedule="d_g_g", predict_lightness=True, disc_norm="spec
 CONTROLLED = dict(conditional=True, update_schedule="joint", disc_norm="spectral")
 FIXED = dict(desired_saturation=0.5, desired_hue=0.6, control_weight=20.0, adversarial_weight=0.0,
              perceptual_weight=2.0, perceptual_network="cifar10")
-# Every pair of (update schedule, networks' channels, conditional, norm, replicas) is in one of them.
-SINGLE = [PLAIN, RELEASED, CONTROLLED]
-DOUBLE = [dict(update_schedule="joint", predict_lightness=True, ema_decay=0.5),
-          dict(update_schedule="d_g_g", conditional=True),
-          dict(conditional=True, predict_lightness=True, disc_norm="spectral")]
+# Every pair of (update schedule, predicted channels, conditional, norm) is in one of them.
+VARIANTS = [
+    PLAIN, RELEASED, CONTROLLED, dict(predict_lightness=True, conditional=True),
+    dict(update_schedule="d_g_g", conditional=True), dict(disc_norm="spectral"),
+    dict(update_schedule="joint", predict_lightness=True, ema_decay=0.5)]
 
 
 def some_images(seed=0):
@@ -107,8 +107,8 @@ def test_controls_and_the_perceptual_loss_add_to_the_generators(make, untraced):
 
 def test_a_fixed_target_is_learned(make, untraced):
     step = make(**FIXED)
-    step.set_learning_rates(1e-2, 0.0)
-    first, *_, last = [take(step)["generator/saturation"] for _ in range(6)]
+    step.set_learning_rates(5e-2, 0.0)
+    first, *_, last = [take(step)["generator/saturation"] for _ in range(4)]
     assert last < 0.9 * first
 
 
@@ -161,8 +161,8 @@ def test_the_generator_faces_the_updated_discriminator_unless_the_update_is_join
                        step.discriminator_optimizer.iterations.numpy())
 
 
-def test_the_generators_passes_differ_by_their_dropout(make, untraced):
-    step = make(2, update_schedule="d_g_g", conditional=True)
+def test_dropout_differs_between_steps_updates_and_replicas(make, untraced, monkeypatch):
+    step = make(2, **VARIANTS[-1])
 
     def seeds(index, update):
         def read():
@@ -170,6 +170,7 @@ def test_the_generators_passes_differ_by_their_dropout(make, untraced):
             return tf.convert_to_tensor(step._dropouts[0].seed_generator.state.value)
         return step.strategy.experimental_local_results(step.strategy.run(read))
 
+    monkeypatch.setattr(step, "_schedule", 3 * step._schedule)
     found = {tuple(seed.numpy()) for index in (0, 1) for update in range(3)
              for seed in seeds(index, update)}
     assert len(found) == 2 * 3 * 2  # steps, updates, replicas
@@ -210,28 +211,25 @@ def test_a_number_that_is_not_finite_in_either_of_two_updates_is_reported(
     assert step.generator_optimizer.iterations.numpy() == 1  # the other update
 
 
-@pytest.mark.parametrize("replicas, settings", [
-    *((1, settings) for settings in SINGLE), (2, DOUBLE[0]),
-    *(pytest.param(2, settings, marks=pytest.mark.soak) for settings in DOUBLE[1:])])
+@pytest.mark.parametrize("settings", VARIANTS)
 def test_a_step_with_a_nan_changes_nothing_and_the_next_one_both_networks(
-        make, untraced, monkeypatch, replicas, settings):
-    step = make(replicas, **settings)
+        make, untraced, monkeypatch, settings):
+    step = make(**settings)
     before, mean = everything(step), step._mean
     with monkeypatch.context() as context:
         context.setattr(step, "_mean", lambda loss: np.nan * mean(loss))
         values = take(step)
     assert not np.isfinite([values["generator/loss"], values["discriminator/loss"]]).any()
     assert changed(before, step) == []
-    values = take(step)
-    assert np.isfinite(list(values.values())).all()
+    assert np.isfinite(list(take(step).values())).all()
     for network in ("generator/", "discriminator/"):
         assert any("kernel" in name for name in changed(before, step, network))
 
 
 # --------------------------------------------------------------------------------------- devices
 
-@pytest.mark.parametrize("settings", [
-    DOUBLE[0], pytest.param(DOUBLE[2], marks=pytest.mark.soak)])
+@pytest.mark.parametrize("settings", [VARIANTS[-1], pytest.param(
+    dict(conditional=True, predict_lightness=True, disc_norm="spectral"), marks=pytest.mark.soak)])
 def test_two_replicas_take_the_same_step_as_one(make, untraced, monkeypatch, settings):
     results = []
     for replicas in (1, 2):
@@ -269,7 +267,7 @@ def test_a_traced_step_of_two_replicas_in_half_precision_trains_or_changes_nothi
 
 @pytest.mark.soak
 def test_a_traced_conditional_step_is_the_untraced_one(make, request):
-    settings = dict(conditional=True, update_schedule="joint", disc_norm="spectral")
+    settings = dict(conditional=True, adversarial_weight=0.0)
     traced = make(**settings)
     values, after = take(traced), everything(traced)
     request.getfixturevalue("untraced")
@@ -302,7 +300,7 @@ def prepare(step, **changes):
 
 
 def test_two_replicas_draw_the_targets_that_one_would(make, untraced):
-    settings = dict(update_schedule="d_g_g", conditional=True)
+    settings = dict(conditional=True, adversarial_weight=0.0)
     one, two = (prepare(make(replicas, **settings)).condition for replicas in (1, 2))
     np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-6)
     assert np.abs(one).max() > 0

@@ -1,7 +1,9 @@
 """Damaged checkpoints, bad images, numbers that go wrong."""
 
+import os
 from pathlib import Path
 import shutil
+import signal
 
 from PIL import Image
 import numpy as np
@@ -11,16 +13,16 @@ from colorizer.config import ConfigError
 from colorizer.errors import UserError
 from colorizer.models import weights
 from colorizer.training.checkpoints import CheckpointError
+from colorizer.training.distribution import STOPPED_STATUS
 from colorizer.training.trainer import TrainingError
 from tests.colors import SHARED
 from tests.training.faults.harness import assert_same_state, config, newest, step_of
 
 
-@pytest.fixture(scope="module")
-def six_steps(train, tmp_path_factory):
-    workdir = tmp_path_factory.mktemp("damage") / "run"
-    assert train(config(workdir, max_steps=6, checkpoint_steps=2)) == 0
-    return workdir
+@pytest.fixture
+def copied(whole, tmp_path):
+    """The folder of a run with checkpoints after 4, 6 and 8 steps."""
+    return shutil.copytree(whole, tmp_path / "run")
 
 
 def flip_a_bit(path):
@@ -30,43 +32,48 @@ def flip_a_bit(path):
 
 
 def test_a_run_with_a_damaged_checkpoint_names_it_and_ends_with_the_same_bits(
-        train, six_steps, whole, tmp_path, caplog, capsys):
-    shutil.copytree(six_steps, tmp_path, dirs_exist_ok=True)
-    flip_a_bit(newest(tmp_path) / "state.data-00000-of-00001")
-    assert train(config(tmp_path, max_steps=8)) == 0
-    assert "skipping damaged checkpoint" in caplog.text and "ckpt-00000006" in caplog.text
-    assert "going on after step 4 of 8" in capsys.readouterr().out
-    assert_same_state(tmp_path, whole)
+        train, copied, whole, caplog, capsys):
+    flip_a_bit(newest(copied) / "state.data-00000-of-00001")
+    assert train(config(copied, max_steps=8)) == 0
+    assert "skipping damaged checkpoint" in caplog.text and "ckpt-00000008" in caplog.text
+    assert "going on after step 6 of 8" in capsys.readouterr().out
+    assert_same_state(copied, whole)
 
 
-def test_where_all_checkpoints_are_damaged_the_run_stops_and_touches_nothing(
-        train, six_steps, tmp_path):
+def test_where_all_checkpoints_are_damaged_the_run_stops_and_touches_nothing(train, copied):
     def content():
-        return {path: path.read_bytes() for path in tmp_path.rglob("*")
+        return {path: path.read_bytes() for path in copied.rglob("*")
                 if path.is_file() and path.name != "lock"}  # which it takes for a moment
 
-    shutil.copytree(six_steps, tmp_path, dirs_exist_ok=True)
-    for folder in weights.list_checkpoints(tmp_path / "checkpoints"):
+    for folder in weights.list_checkpoints(copied / "checkpoints"):
         flip_a_bit(folder / "state.index")
     before = content()
     with pytest.raises(CheckpointError, match="none of the 3 checkpoints"):
-        train(config(tmp_path, max_steps=8))
+        train(config(copied, max_steps=9))
     assert content() == before
 
 
 def test_numbers_that_stay_infinite_end_the_run_after_one_return_to_a_good_checkpoint(
-        train, tmp_path, caplog):
-    infinite = config(tmp_path, max_steps=500, lr=1e36)
-    with pytest.raises(TrainingError, match="before the first checkpoint. A lower --lr may help"):
-        train(infinite)
-    assert train(config(tmp_path, max_steps=3)) == 0
+        train, copied, caplog):
     with pytest.raises(TrainingError, match="step .*generator/.* not finite.*again"):
-        train(infinite)
-    assert "back to step 3, with 0.1 of the learning rates" in caplog.text
-    assert step_of(tmp_path) == 3
-    with np.load(newest(tmp_path) / weights.WEIGHTS_FILE) as arrays:
+        train(config(copied, max_steps=500, lr=1e36, min_lr=1e36))
+    assert "back to step 8, with 0.1 of the learning rates" in caplog.text
+    assert step_of(copied) == 8
+    with np.load(newest(copied) / weights.WEIGHTS_FILE) as arrays:
         assert all(np.isfinite(array).all() for array in arrays.values())
-    assert train(config(tmp_path, max_steps=6, lr=1e-3)) == 0 and step_of(tmp_path) == 6
+    assert train(config(copied, max_steps=9)) == 0 and step_of(copied) == 9
+
+
+def test_numbers_that_are_infinite_from_the_beginning_end_the_run(train, tmp_path):
+    with pytest.raises(TrainingError, match="before the first checkpoint. A lower --lr may help"):
+        train(config(tmp_path, max_steps=500, lr=1e36, min_lr=1e36))
+
+
+def test_a_signal_amid_infinite_numbers_leaves_the_good_checkpoint_the_newest(
+        train, copied, at_step):
+    at_step(19, lambda: os.kill(os.getpid(), signal.SIGTERM))  # 11 bad steps, not yet looked at
+    infinite = config(copied, max_steps=500, lr=1e36, min_lr=1e36)
+    assert train(infinite) == STOPPED_STATUS and step_of(copied) == 8
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from tests.training.faults.harness import Run, assert_same_state, config, step_o
 SETTINGS = dict(checkpoint_steps=4, max_steps=100_000)
 
 
-def test_a_run_killed_and_stopped_ends_with_the_bits_of_one_that_was_not(train, tmp_path):
+def test_a_run_killed_three_times_ends_with_the_bits_of_one_never_killed(train, tmp_path):
     workdir, folder = tmp_path / "killed", tmp_path / "killed" / "checkpoints"
     first = Run(workdir, **SETTINGS)
     first.until_checkpoint()
@@ -36,17 +36,11 @@ def test_a_run_killed_and_stopped_ends_with_the_bits_of_one_that_was_not(train, 
     third.kill()
     assert "its lock is taken over" in third.output
 
-    fourth, before = Run(workdir, **SETTINGS), step_of(workdir)
-    fourth.until_checkpoint(before)
-    assert fourth.stop(signal.SIGTERM) == STOPPED_STATUS, fourth.output
-    steps = step_of(workdir)
-    assert f"stopped after step {steps} of 100000 (SIGTERM)" in fourth.output
-    assert "the same command goes on" in fourth.output and "Traceback" not in fourth.output
-    assert list(folder.glob("tmp-*")) == [] and not (workdir / "running.json").exists()
-
+    steps = step_of(workdir) + 3
     for name in (workdir, tmp_path / "whole"):
-        assert train(config(name, max_steps=steps + 3)) == 0
+        assert train(config(name, max_steps=steps)) == 0
     assert_same_state(workdir, tmp_path / "whole")
+    assert list(folder.glob("tmp-*")) == [] and not (workdir / "running.json").exists()
 
 
 def test_a_second_interrupt_leaves_at_once_and_keeps_the_last_checkpoint(tmp_path):

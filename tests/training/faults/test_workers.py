@@ -31,6 +31,7 @@ def test_a_signal_to_one_worker_stops_both_with_the_state_saved(tmp_path):
     assert [worker.wait() for worker in workers] == [STOPPED_STATUS] * 2, chief.output
     assert f"stopped after step {step_of(tmp_path)} of 100000 (by another" in chief.output
     assert "the same command goes on" in chief.output and newest(tmp_path)
+    assert "Traceback" not in chief.output + other.output
 
 
 @pytest.mark.soak
