@@ -12,7 +12,7 @@ from colorizer.training.distribution import STOPPED_STATUS
 from colorizer.training.run import RunError
 from tests.training.faults.harness import Run, assert_same_state, config, step_of
 
-SETTINGS = dict(checkpoint_steps=4, max_steps=100_000)
+SETTINGS = dict(checkpoint_steps=4, max_steps=2_000)
 
 
 def test_a_run_killed_three_times_ends_with_the_bits_of_one_never_killed(train, tmp_path):

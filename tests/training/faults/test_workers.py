@@ -20,7 +20,7 @@ def two_workers(workdir, **settings):
     cluster = {"worker": [f"127.0.0.1:{port}" for port in ports]}
     return [Run(workdir, {"TF_CONFIG": json.dumps(
         {"cluster": cluster, "task": {"type": "worker", "index": index}})},
-        **{"checkpoint_steps": 5, "max_steps": 100_000, "batch_size": 4, **settings})
+        **{"checkpoint_steps": 5, "max_steps": 2_000, "batch_size": 4, **settings})
         for index in range(2)]
 
 
@@ -29,7 +29,7 @@ def test_a_signal_to_one_worker_stops_both_with_the_state_saved(tmp_path):
     chief.until_checkpoint()
     other.process.send_signal(signal.SIGTERM)
     assert [worker.wait() for worker in workers] == [STOPPED_STATUS] * 2, chief.output
-    assert f"stopped after step {step_of(tmp_path)} of 100000 (by another" in chief.output
+    assert f"stopped after step {step_of(tmp_path)} of 2000 (by another" in chief.output
     assert "the same command goes on" in chief.output and newest(tmp_path)
     assert "Traceback" not in chief.output + other.output
 
