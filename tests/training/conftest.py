@@ -1,5 +1,6 @@
 """Training steps that are built, and traced, once for all tests of this folder."""
 
+import keras
 import pytest
 import tensorflow as tf
 
@@ -44,6 +45,17 @@ def variables(step):
     """All that a checkpoint holds, by name."""
     return {f"{name}/{variable.path}": variable for name, part in step.state().items()
             for variable in part.variables}
+
+
+@pytest.fixture(autouse=True)
+def same_weights_every_time(monkeypatch):
+    """As in the suite's conftest, and TensorFlow does not forget how to run the traced steps.
+
+    `tf.random.set_seed` makes it optimize each of them again, which takes seconds. No weight
+    depends on it: Keras draws its seeds by Python's `random`.
+    """
+    monkeypatch.setattr(tf.random, "set_seed", lambda seed: None)
+    keras.utils.set_random_seed(0)
 
 
 @pytest.fixture(scope="session")

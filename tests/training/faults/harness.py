@@ -18,8 +18,8 @@ from colorizer.models import weights
 from colorizer.training import checkpoints
 
 ROOT = Path(__file__).resolve().parents[3]
-TINY = dict(dataset="sample", base_channels=1, batch_size=2, ema_decay=0.9, eval_examples=2,
-            eval_steps=100_000, epochs=1e6, lr_decay_steps=4)
+TINY = dict(dataset="sample", base_channels=1, batch_size=2, update_schedule="joint",
+            ema_decay=0.9, eval_examples=2, eval_steps=100_000, epochs=1e6, lr_decay_steps=4)
 DEADLINE = 300.0  # seconds, for a machine with much else to do
 
 
