@@ -8,6 +8,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__, submodules=["metrics"], submod_attrs={
         "evaluator": ["Evaluation", "evaluate", "compare", "gray_image", "GRAY", "MODEL"],
         "calibration": ["Calibration", "calibrate"],
-        "turing_test": ["Score", "TuringTest", "serve"],
+        "turing_test": ["TuringTest", "serve"],
         "report": ["report_model", "report_comparison", "report_turing_test"],
     })

@@ -30,7 +30,6 @@ from colorizer.evaluation.evaluator import write_table
 MIN_SATURATION = 0.02  # mean HSV saturation above which an image has a hue
 CHUNK = 8  # images retargeted at once: they stay in the processor's cache, and any batch size fits
 PANEL_COLUMNS, PANEL_WIDTH, PANEL_HEIGHT, DPI = 4, 3.2, 2.9, 100  # sizes in inches
-Colorize = Callable[..., np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,6 @@ class Row:
     spread: float  # standard deviation of it over the images, circular likewise
     error: float  # mean |achieved - desired| of the images
     limit_error: float  # mean |achieved - limit| of the images
-    network_limit_error: float  # the same of the network, without correction of its output
     delta_e: float  # mean CIEDE2000 from the results to the originals moved to the target
     baseline_achieved: float
     baseline_limit_error: float
@@ -52,12 +50,9 @@ class Row:
     images: int  # how many count: all, for hue those of mean HSV saturation > MIN_SATURATION
 
 
-COLUMNS = (  # two lines of heading, field, decimals
-    ("", "desired", "desired", 3), ("", "limit", "limit", 3), ("", "achieved", "achieved", 3),
-    ("", "spread", "spread", 3), ("", "error", "error", 3),
-    ("error to", "limit", "limit_error", 3), ("without", "correction", "network_limit_error", 3),
-    ("of the", "baseline", "baseline_limit_error", 3), ("", "delta_e", "delta_e", 2),
-    ("of the", "baseline", "baseline_delta_e", 2), ("", "images", "images", 0))
+SHOWN = {  # field -> decimals in the table of `Calibration.text`
+    "desired": 3, "limit": 3, "achieved": 3, "spread": 3, "error": 3, "limit_error": 3,
+    "delta_e": 2, "baseline_limit_error": 3, "baseline_delta_e": 2, "images": 0}
 
 
 @dataclass(frozen=True)
@@ -83,10 +78,10 @@ class Calibration:
         tables, summary = [], []
         for name, rows in self.by_control().items():
             tables += [f"{name}: {select([name])[0].help}"]
-            tables += ["".join(f"{column[line]:>11s}" for column in COLUMNS) for line in (0, 1)]
-            tables += ["".join(f"{getattr(row, field):11.{decimals}f}"
-                               for _, _, field, decimals in COLUMNS) for row in rows] + [""]
-            means = {field: _field_mean(rows, field) for _, _, field, _ in COLUMNS}
+            tables += ["  ".join(f"{field:>8s}" for field in SHOWN)]
+            tables += ["  ".join(f"{getattr(row, field):{max(8, len(field))}.{decimals}f}"
+                                 for field, decimals in SHOWN.items()) for row in rows] + [""]
+            means = {field: _field_mean(rows, field) for field in SHOWN}
             better = means["delta_e"] < means["baseline_delta_e"]
             summary.append(
                 f"{name}: error {means['error']:.4f}, to the limit {means['limit_error']:.4f} "
@@ -129,7 +124,7 @@ def targets_of(control: Control) -> Sequence[float]:
 
 
 def calibrate(
-    colorize: Colorize, batches: Iterable[np.ndarray], *, network: Colorize | None = None,
+    colorize: Callable[..., np.ndarray], batches: Iterable[np.ndarray], *,
     controls: Sequence[Control] = CONTROLS, targets: Mapping[str, Sequence[float]] | None = None,
 ) -> Calibration:
     """Gives a model every target of every control, one at a time, and measures the results.
@@ -138,7 +133,6 @@ def calibrate(
         colorize: uint8 [batch, h, w, 3] originals, and a target by its control's name -> uint8
             images of the same shape; without a target, the model's unconditional colors.
         batches: the images, uint8 [batch, h, w, 3] each; gone through once.
-        network: as `colorize`, without correction of its output; by default `colorize` itself.
         targets: name of a control -> targets in [0, 1]; by default `targets_of` each.
 
     Raises:
@@ -157,10 +151,8 @@ def calibrate(
         examples += len(original)
         unconditional = colorize(original)
         for (control, target), measured in parts.items():
-            wanted = {control.name: target}
-            result = colorize(original, **wanted)
-            alone = network(original, **wanted) if network else result
-            measured.append(_measure(control, target, original, unconditional, result, alone))
+            result = colorize(original, **{control.name: target})
+            measured.append(_measure(control, target, original, unconditional, result))
     if not examples:
         raise ValueError("`batches` must hold at least one image. Received: none")
     return Calibration([
@@ -171,7 +163,7 @@ def calibrate(
 
 def _measure(
     control: Control, target: float, original: np.ndarray, unconditional: np.ndarray,
-    result: np.ndarray, alone: np.ndarray,
+    result: np.ndarray,
 ) -> dict[str, np.ndarray]:
     """Values of each image, float [batch]; NaN where a statistic does not count."""
     error = functools.partial(color.distance, control)
@@ -186,7 +178,6 @@ def _measure(
         "achieved": achieved,
         "error": error(achieved, target),
         "limit_error": error(achieved, limit),
-        "network_limit_error": error(_statistic(control, alone), limit),
         "delta_e": _delta_e(retargeted, result),
         "baseline_achieved": baseline_achieved,
         "baseline_limit_error": error(baseline_achieved, limit),

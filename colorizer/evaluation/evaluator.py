@@ -112,9 +112,16 @@ def compare(models: Mapping[str, Colorize], batches: Iterable[np.ndarray]) -> Ev
     """
     models = {GRAY: gray_image, **models}
     parts: dict[str, list] = {name: [] for name in models}
-    kept = _SpreadImages()
+    kept: dict[int, np.ndarray] = {}
+    count, stride = 0, 1
     for original in map(np.asarray, batches):
-        kept.add(original)
+        # A copy: a view would keep the whole batch.
+        kept |= {index: image.copy() for index, image in enumerate(original, count)
+                 if index % stride == 0}
+        count += len(original)
+        while len(kept) * original[0].nbytes > MAX_KEPT_BYTES:
+            stride *= 2
+            kept = {index: image for index, image in kept.items() if index % stride == 0}
         for name, colorize in models.items():
             parts[name].append(metrics.per_example(original, colorize(original)))
     rows, delta_e = {}, {}
@@ -124,28 +131,10 @@ def compare(models: Mapping[str, Colorize], batches: Iterable[np.ndarray]) -> Ev
         rows[name], delta_e[name] = metrics.summarize(values), values["delta_e"]
         worsened = delta_e[name] > MAX_DELTA_E_RATIO * delta_e[GRAY]
         rows[name]["worsened"] = 100.0 * float(np.mean(worsened))
-    return Evaluation(rows, delta_e, kept.images)
+    return Evaluation(rows, delta_e, kept)
 
 
 def gray_image(rgb8: np.ndarray) -> np.ndarray:
     """The image without colors, uint8 sRGB [..., h, w, 3] of the same shape: its L* and ab = 0."""
     l_scaled = color.rgb_to_l_scaled(rgb8.astype(np.float32) / 255.0)
     return np.asarray(color.scaled_to_rgb8(l_scaled, np.zeros((*rgb8.shape[:-1], 2), np.float32)))
-
-
-class _SpreadImages:
-    """Every image, or every second, fourth, ... of a stream: as many as `MAX_KEPT_BYTES` hold."""
-
-    def __init__(self) -> None:
-        self.images: dict[int, np.ndarray] = {}
-        self._seen, self._stride = 0, 1
-
-    def add(self, batch: np.ndarray) -> None:
-        for image in batch:
-            if self._seen % self._stride == 0:
-                self.images[self._seen] = image.copy()  # a view would keep the whole batch
-            self._seen += 1
-            if len(self.images) * image.nbytes > MAX_KEPT_BYTES:
-                self._stride *= 2
-                self.images = {index: kept for index, kept in self.images.items()
-                               if index % self._stride == 0}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path
 import sys
 from typing import Callable, Sequence
@@ -91,11 +90,12 @@ def report_turing_test(
     batches = [np.asarray(batch) for batch in dataset.test_batches(BATCH, trials)]
     originals, colorized = np.concatenate(batches), np.concatenate(list(map(colorize, batches)))
     path = output / "turing.json"
-    print(f"{len(originals)} of {dataset.test_size} test images of {dataset.name}")
-    score = turing_test.serve(turing_test.TuringTest(
-        originals, colorized, path, seconds=seconds, seed=seed, model=str(model.folder),
-        dataset=dataset.name))
-    print(f"\n{score.text()}\nwritten: {path}" if score else "\nnothing answered or written")
+    print(f"{len(originals)} of {dataset.test.size} test images of {dataset.name}")
+    test = turing_test.TuringTest(originals, colorized, path, seconds=seconds, seed=seed,
+                                  model=str(model.folder), dataset=dataset.name)
+    turing_test.serve(test)
+    summary = test.result.get("summary")
+    print(f"\n{summary}\nwritten: {path}" if summary else "\nnothing answered or written")
 
 
 def save_ranked(path: Path, result: evaluator.Evaluation, colorize: evaluator.Colorize) -> None:
@@ -127,12 +127,11 @@ def _calibrate(
     """Every target of a conditional model's controls; of an unconditional one, its own targets."""
     targets = {control.name: calibration.targets_of(control) for control in colorizer.controls} or {
         name: [target] for name, target in colorizer.fixed_targets.items()}
-    network = functools.partial(colorizer.colorize_rgb8, correct=False)
     with _progress("calibrating", dataset, examples, 1 + sum(map(len, targets.values()))) as bar:
         return calibration.calibrate(
             _counted(colorizer.colorize_rgb8, bar, takes_targets=bool(colorizer.controls)),
-            dataset.test_batches(BATCH, examples), network=network if colorizer.controls else None,
-            controls=controls.select(list(targets)), targets=targets)
+            dataset.test_batches(BATCH, examples), controls=controls.select(list(targets)),
+            targets=targets)
 
 
 def _counted(colorize: Callable, bar: tqdm, takes_targets: bool = True) -> Callable:
@@ -146,7 +145,7 @@ def _counted(colorize: Callable, bar: tqdm, takes_targets: bool = True) -> Calla
 
 def _progress(what: str, dataset: data.Dataset, examples: int | None, results: int = 1) -> tqdm:
     """A bar over so many results for each test image that is used."""
-    used = min(examples or dataset.test_size, dataset.test_size)
+    used = min(examples or dataset.test.size, dataset.test.size)
     return tqdm(desc=what, total=results * used, unit=" images", unit_scale=True, ncols=BAR_COLUMNS)
 
 

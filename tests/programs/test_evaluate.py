@@ -104,7 +104,6 @@ def test_the_turing_test_prints_and_writes_the_score(model, tmp_path, monkeypatc
     def view(test):
         for number in (1, 2, 3):
             test.answer(number, turing_test.LEFT)
-        return test.score
 
     monkeypatch.setattr(turing_test, "serve", view)
     run("--turing_test", f"--workdir={model}", f"--output={tmp_path}", "--trials=3", "--seed=9")
