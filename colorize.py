@@ -28,7 +28,7 @@ def main(argv: list[str]) -> int:
     patterns = cli.parse(argv, values, USAGE)
     combinations = controls.parse_targets(
         {name: values[name].value for name in controls.CONTROL_NAMES})
-    model = pretrained.default_name() if values.model is None else values.model
+    model = values.model
     trained = pretrained.read_model_config(pretrained.find_model(model)).controls
     for targets in combinations:
         controls.check_targets(targets, trained.supported(), trained.desired())
@@ -51,9 +51,9 @@ def main(argv: list[str]) -> int:
 def define_flags(values: flags.FlagValues) -> None:
     """Defines what the command line takes."""
     cli.define(
-        values, "model", None, "str", "the name of a model that ships "
-        f"({', '.join(pretrained.names()) or 'none yet'}), the folder of a run, or an exported "
-        f"model (default: {', else '.join(pretrained.DEFAULT_NAMES)})", "Run", ("workdir",))
+        values, "model", pretrained.DEFAULT, "str", "the name of a model that ships "
+        f"({', '.join(pretrained.names())}), the folder of a run, or an exported model", "Run",
+        ("workdir",))
     cli.define(values, "output", "colorized", "str", "folder for the results", "Run")
     cli.define(values, "overwrite", False, "bool", "replace results that are there already", "Run")
     cli.define(values, "vivid", 1.0, "float", "factor on the chroma of the result, in [0, 4]: 0 is "

@@ -18,17 +18,18 @@ GRID_MIN_CELL = 96
 GRID_ROWS = 8  # more rows than this are laid in two blocks side by side
 
 
-def make_grid(columns: Mapping[str, np.ndarray], row_labels: Sequence[str] | None = None,
-              scale: int | None = None) -> np.ndarray:
+def make_grid(columns: Mapping[str, np.ndarray], row_labels: Sequence[str] | None = None
+              ) -> np.ndarray:
     """Lays images out on white: one row an image, one headed column an entry, as uint8 RGB.
+
+    Small images are enlarged by a whole number that brings them near 96 px.
 
     Args:
         columns: Header -> uint8 [N, H, W, 3]; at least one, all of one shape.
         row_labels: N texts for the left of the rows.
-        scale: Nearest-neighbor enlargement; by default what brings small images near 96 px.
     """
     count, height, width, _ = next(iter(columns.values())).shape
-    scale = scale or max(1, round(GRID_MIN_CELL / max(height, width)))
+    scale = max(1, round(GRID_MIN_CELL / max(height, width)))
     font = ImageFont.load_default(GRID_TEXT)
     cell = (width * scale, height * scale)
     label_width = max(ceil(font.getlength(text)) for text in row_labels or [""])
@@ -54,10 +55,10 @@ def make_grid(columns: Mapping[str, np.ndarray], row_labels: Sequence[str] | Non
 
 
 def save_grid(path: str | os.PathLike, columns: Mapping[str, np.ndarray],
-              row_labels: Sequence[str] | None = None, scale: int | None = None) -> None:
-    """Writes `make_grid(columns, row_labels, scale)` to an image file (use a .png name).
+              row_labels: Sequence[str] | None = None) -> None:
+    """Writes `make_grid(columns, row_labels)` to an image file (use a .png name).
 
     Example:
         save_grid("grid.png", {"gray": gray, "colorized": colorized, "original": original})
     """
-    write_image(path, make_grid(columns, row_labels, scale))
+    write_image(path, make_grid(columns, row_labels))

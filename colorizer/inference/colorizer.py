@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from pathlib import Path
-from typing import Any, Callable, Mapping, Sequence, overload
+from typing import Any, Callable, Mapping, Sequence
 
 import keras
 from keras import ops
@@ -97,15 +97,8 @@ class Colorizer:
         models.load_weights(generator, models.weights_path(folder))
         return cls(generator, config)
 
-    @overload
-    def __call__(self, image: np.ndarray, *, vivid: float = 1.0, **targets: float | None
-                 ) -> np.ndarray: ...
-
-    @overload
-    def __call__(self, image: Sequence[np.ndarray], *, vivid: float = 1.0, **targets: float | None
-                 ) -> list[np.ndarray]: ...
-
-    def __call__(self, image, *, vivid=1.0, **targets):
+    def __call__(self, image: np.ndarray | Sequence[np.ndarray], *, vivid: float = 1.0,
+                 **targets: float | None) -> Any:
         """Colorizes one image, a batch of one size, or a list of images of any sizes.
 
         Args:

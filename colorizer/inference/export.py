@@ -16,17 +16,13 @@ import numpy as np
 from colorizer import cli
 from colorizer.config import ConfigError, TrainConfig, read_config
 from colorizer.errors import UserError
-from colorizer.files import make_output_folder, write_atomic
+from colorizer.files import make_output_folder, sha256, write_atomic
 from colorizer.models import pretrained, weights
 
 USAGE = """Exports the newest good checkpoint of a run as a model that colorizes anywhere.
 
   python -m colorizer.export --workdir=runs/photos --output=models/photos
   python colorize.py photo.jpg --model=models/photos"""
-
-
-class ExportError(UserError):
-    """A run cannot be exported."""
 
 
 def main(argv: list[str]) -> None:
@@ -74,11 +70,12 @@ def export_model(
     try:
         weights.save_arrays(arrays, paths[0], compress=True)
         write_atomic(paths[1], config.to_json())
-        description = pretrained.describe(paths[0], manifest["step"])
+        description = {"format": pretrained.FORMAT, "sha256": sha256(paths[0]),
+                       "step": manifest["step"]}
         write_atomic(paths[2], json.dumps(description, indent=1) + "\n")
     except OSError as error:
-        raise ExportError(f"`output` must be a folder that can be written ({error.strerror}). "
-                          f"Received: output={output}") from error
+        raise UserError(f"`output` must be a folder that can be written ({error.strerror}). "
+                        f"Received: output={output}") from error
     return paths
 
 
@@ -87,20 +84,15 @@ def _half_precision(path: Path) -> dict[str, np.ndarray]:
         arrays = {name: archive[name].astype(np.float16) for name in archive.files}
     for name, array in arrays.items():
         if not np.isfinite(array).all():
-            raise ExportError(f"weights must fit into float16 (65504). Received: {path}: {name}")
+            raise UserError(f"weights must fit into float16 (65504). Received: {path}: {name}")
     return arrays
 
 
 def _without_paths(settings: Mapping[str, Any]) -> TrainConfig:
     """A manifest's settings without the folders of the machine that trained."""
     config = TrainConfig.from_json(json.dumps(settings))
-    return config.replace(
-        data_dir=None, workdir=None, dataset=_without_folders(config.data.dataset),
-        init_from=Path(config.run.init_from).name if config.run.init_from else None)
-
-
-def _without_folders(dataset: str) -> str:
-    """The name of a data set; of a folder its last part, which reads as a folder still."""
-    path = Path(dataset)
-    is_folder = path.is_dir() or path.is_absolute() or dataset.startswith((".", "~"))
-    return f"./{path.name}" if is_folder else dataset
+    dataset, init_from = config.data.dataset, config.run.init_from
+    if Path(dataset).is_dir() or Path(dataset).is_absolute() or dataset.startswith((".", "~")):
+        dataset = f"./{Path(dataset).name}"  # which reads as a folder still
+    return config.replace(data_dir=None, workdir=None, dataset=dataset,
+                          init_from=Path(init_from).name if init_from else None)

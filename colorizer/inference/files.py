@@ -46,35 +46,28 @@ def colorize_files(
     """
     for targets in combinations:
         colorizer.check(targets, vivid)
-    folder = make_output_folder(output)
+    folder, sheet = make_output_folder(output), len(combinations) > 1
     done, failures = 0, []
     # tqdm draws nothing on a terminal that says it has 0 columns, as Colab's does.
     columns = shutil.get_terminal_size().columns
     for source, name in tqdm(sources, unit=" images", ncols=columns, disable=len(sources) < 2):
         try:
-            _colorize_file(colorizer, source, folder, name, overwrite, combinations, vivid)
+            image = data.read_image(source)
+            path = folder / f"{name}-sheet.png" if sheet else data.output_path(
+                folder, name, image.format, has_alpha=image.alpha is not None)
+            if path.exists() and not overwrite:
+                raise data.ImageError(f"{path}: exists already; --overwrite replaces it")
+            if sheet:
+                data.save_grid(path, contact_sheet(colorizer, image.rgb, combinations, vivid))
+            else:
+                rgb8 = colorizer(image.rgb, vivid=vivid, **combinations[0])
+                data.write_image(path, rgb8, image.alpha)
             done += 1
         except data.ImageError as error:
             failures.append(str(error))
         except OSError as error:
             failures.append(f"{source}: cannot be written: {error}")
     return done, failures
-
-
-def _colorize_file(
-    colorizer: Colorizer, source: Path, output: Path, name: Path, overwrite: bool,
-    combinations: Sequence[Mapping[str, float]], vivid: float,
-) -> None:
-    image = data.read_image(source)
-    sheet = len(combinations) > 1
-    path = output / f"{name}-sheet.png" if sheet else data.output_path(
-        output, name, image.format, has_alpha=image.alpha is not None)
-    if path.exists() and not overwrite:
-        raise data.ImageError(f"{path}: exists already; --overwrite replaces it")
-    if sheet:
-        data.save_grid(path, contact_sheet(colorizer, image.rgb, combinations, vivid))
-    else:
-        data.write_image(path, colorizer(image.rgb, vivid=vivid, **combinations[0]), image.alpha)
 
 
 def contact_sheet(

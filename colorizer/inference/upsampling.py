@@ -30,18 +30,6 @@ def smooth_flat(l_scaled, ab_scaled):
     return ab_scaled + flatness * (_mean(_mean(ab_scaled)) - ab_scaled)
 
 
-def local_slope(l_scaled, ab_scaled):
-    """How steeply ab changes with L around each pixel: float [batch, h, w, 2], as `ab_scaled`.
-
-    It is the least-squares slope, ridge `SLOPE_EPSILON`, averaged over the windows that a pixel
-    lies in. Windows are cut off at the image's border.
-
-    Source: He, Sun and Tang, equations 5 and 8.
-    """
-    covariance = _mean(l_scaled * ab_scaled) - _mean(l_scaled) * _mean(ab_scaled)
-    return _mean(covariance / (_variance(l_scaled) + SLOPE_EPSILON))
-
-
 class Upsampler:
     """ab at full size, computed for any band of rows, so that memory stays bounded.
 
@@ -49,10 +37,13 @@ class Upsampler:
         l_scaled: float [batch, h, w, 1] in [-1, 1], the lightness at the small scale.
         ab_scaled: float [batch, h, w, 2] in [-1, 1], the colors there.
         size: height and width of the full images in pixels; larger or smaller.
+
+    Source: He, Sun and Tang, equations 5 and 8, with ridge `SLOPE_EPSILON`.
     """
 
     def __init__(self, l_scaled, ab_scaled, size: tuple[int, int]):
-        slope = local_slope(l_scaled, ab_scaled)
+        covariance = _mean(l_scaled * ab_scaled) - _mean(l_scaled) * _mean(ab_scaled)
+        slope = _mean(covariance / (_variance(l_scaled) + SLOPE_EPSILON))
         coefficients = ops.concatenate([slope, ab_scaled - slope * l_scaled], axis=-1)
         self._wide = ops.matmul(
             resize_weights(ab_scaled.shape[2], size[1]), coefficients)  # [batch, h, width, 4]

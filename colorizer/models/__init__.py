@@ -10,6 +10,5 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "weights": [
         "save_weights", "load_weights", "load_matching_weights", "weights_path", "WeightsError"],
     "pretrained": [
-        "Model", "ModelError", "default_name", "find_model", "names", "read_model_config",
-        "read_models"],
+        "Model", "ModelError", "find_model", "names", "read_model_config", "read_models"],
 })

@@ -13,14 +13,13 @@ from dataclasses import dataclass
 import itertools
 import json
 from pathlib import Path
-from typing import Any
 
 from colorizer.config import CONFIG_FILE as CONFIG, ConfigError, TrainConfig, read_config
 from colorizer.errors import UserError
 from colorizer.files import sha256
 
 PRETRAINED = Path(__file__).parent.parent / "pretrained"
-DEFAULT_NAMES = ("photos", "cifar10")  # the first that ships colorizes by default
+DEFAULT = "photos"  # colorizes where no model is named
 FORMAT = 1
 WEIGHTS, MODEL = "weights.npz", "model.json"
 RESERVED_NAMES = {"gray baseline", "gray", "original"}  # other rows and columns of tables
@@ -49,14 +48,6 @@ def names() -> list[str]:
     return sorted(path.parent.name for path in PRETRAINED.glob(f"*/{MODEL}"))
 
 
-def default_name() -> str:
-    """The default model: the first of `DEFAULT_NAMES` that ships; raises ModelError if none."""
-    for name in DEFAULT_NAMES:
-        if name in names():
-            return name
-    raise ModelError(f"`model` must be {_choices()}. Received: model=None")
-
-
 def find_model(model: str | Path, flag: str = "model") -> Path:
     """The folder of a model.
 
@@ -80,7 +71,9 @@ def find_model(model: str | Path, flag: str = "model") -> Path:
         return path.parent
     if (path / CONFIG).exists():
         return path
-    raise ModelError(f"`{flag}` must be {_choices()}. Received: {flag}={model}")
+    raise ModelError(
+        f"`{flag}` must be one of the package's own ({', '.join(names())}), the folder of a run, "
+        f"with its {CONFIG}, or an exported model. Received: {flag}={model}")
 
 
 def is_exported(folder: Path) -> bool:
@@ -110,23 +103,16 @@ def checked_weights(folder: Path) -> Path:
     path, description = folder / WEIGHTS, folder / MODEL
     try:
         values = json.loads(description.read_text(encoding="utf-8"))
-        if values["format"] != FORMAT:
-            raise ModelError(f"{description} must be of format {FORMAT}. "
-                             f"Received: format={values['format']}")
-        if sha256(path) != values["sha256"]:
-            raise ModelError(f"{path} is damaged: its SHA-256 is not the one in {description}")
-    except ModelError:
-        raise
+        found, damaged = values["format"], sha256(path) != values["sha256"]
     except OSError as error:
         raise ModelError(f"{error.filename} cannot be read: {error.strerror}") from error
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{description} cannot be used: {error!r}") from error
+    if found != FORMAT:
+        raise ModelError(f"{description} must be of format {FORMAT}. Received: format={found}")
+    if damaged:
+        raise ModelError(f"{path} is damaged: its SHA-256 is not the one in {description}")
     return path
-
-
-def describe(weights: Path, step: int) -> dict[str, Any]:
-    """The content of `model.json`; an OSError where the weights cannot be read."""
-    return {"format": FORMAT, "sha256": sha256(weights), "step": step}
 
 
 def read_models(workdirs: Sequence[str], dataset: str | None = None) -> list[Model]:
@@ -164,10 +150,3 @@ def _shortest_names(paths: Sequence[Path]) -> list[str]:
         if len(RESERVED_NAMES.union(found)) == len(RESERVED_NAMES) + len(found):
             break
     return found
-
-
-def _choices() -> str:
-    shipped = names()
-    ours = f"one of the package's own ({', '.join(shipped)}), " if shipped else ""
-    nothing = "" if shipped else "; no trained model is in the package yet"
-    return f"{ours}the folder of a run, with its {CONFIG}, or an exported model{nothing}"

@@ -1,5 +1,7 @@
 """The table of controls, which targets a model can be given, and how wrong ones are answered."""
 
+import math
+
 import pytest
 
 from colorizer.color import controls
@@ -16,7 +18,7 @@ def test_supported_targets_are_accepted_and_none_means_no_target():
 
 @pytest.mark.parametrize("targets, supported, fixed, words", [
     ({"sheen": 0.5}, SOME, {}, "one of saturation, hue, red"),
-    *(({"hue": hue}, SOME, {}, f"hue={hue}") for hue in (1.01, -0.01, float("nan"))),
+    *(({"hue": hue}, SOME, {}, f"hue={hue}") for hue in (1.01, -0.01, math.nan, math.inf)),
     ({"hue": 0.1, "red": 0.25}, SOME, {}, "Received: red=0.25"),
     ({"hue": 0.5}, (), {}, "takes no targets: a model trained with --conditional"),
     ({"hue": 0.5}, (), {"saturation": 1.0, "hue": 0.6}, "trained for saturation=1, hue=0.6 only"),
@@ -39,8 +41,8 @@ def test_targets_are_read_as_typed(texts, expected):
     assert controls.parse_targets(texts) == expected
 
 
-@pytest.mark.parametrize("text", ["", "x", "nan", "-0.1", "1.01", "0.5,", "inf"])
-def test_a_target_that_is_no_number_in_range_is_refused_and_named(text):
+@pytest.mark.parametrize("text", ["", "x", "0.5,"])
+def test_a_target_that_is_no_number_is_refused_and_named(text):
     with pytest.raises(ControlError, match=f"`hue` must be a number.*Received: hue={text}$"):
         controls.parse_targets({"hue": text})
 

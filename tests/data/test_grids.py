@@ -26,10 +26,10 @@ def test_rows_go_down_and_then_to_a_second_block(count, size, cell, blocks, rows
 
 
 def test_a_saved_grid_is_enlarged_without_blending_and_has_room_for_its_texts(tmp_path):
-    columns = {"a": noise(4, 4)[np.newaxis], "a heading wider than 40 px": noise(4, 4)[np.newaxis]}
-    grids.save_grid(tmp_path / "new" / "grid.png", columns, ["0.25"], 10)
+    columns = dict.fromkeys(["a", "a heading wider than its column"], noise(4, 4)[np.newaxis])
+    grids.save_grid(tmp_path / "new" / "grid.png", columns, ["0.25"])
     grid = images.read_rgb(tmp_path / "new" / "grid.png")
-    left = grid.shape[1] - grids.make_grid(columns, scale=10).shape[1] + GAP
+    left = grid.shape[1] - grids.make_grid(columns).shape[1] + GAP
     np.testing.assert_array_equal(
-        grid[HEADER:HEADER + 40, left:left + 40], noise(4, 4).repeat(10, axis=0).repeat(10, axis=1))
-    assert grid.shape[1] > 160 and grid[HEADER:, :left].min() < 128  # has a label
+        grid[HEADER:HEADER + 96, left:left + 96], noise(4, 4).repeat(24, axis=0).repeat(24, axis=1))
+    assert grid.shape[1] > left + 3 * 96 and grid[HEADER:, :left].min() < 128  # has a label
