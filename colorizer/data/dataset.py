@@ -37,6 +37,8 @@ class Dataset:
             ...  # uint8 [16, 32, 32, 3]
 
     Attributes:
+        train, validation, test: The splits, each with its `size`, the number of its images. Gray
+            ones count where training and validation images are streamed.
         image_size: Side S of the images in pixels.
         gray_left_out: Number of images without color that are in no split; None where images are
             streamed, which are decoded only when they are drawn.
@@ -59,21 +61,6 @@ class Dataset:
         """Keeps in a run's folder what was found out about the files, for its next start."""
         if self.scan:
             write_atomic(Path(workdir) / SCAN_FILE, json.dumps(self.scan))
-
-    @property
-    def train_size(self) -> int:
-        """Number of training images; where they are streamed, gray ones count."""
-        return self.train.size
-
-    @property
-    def validation_size(self) -> int:
-        """Number of validation images; where they are streamed, gray ones count."""
-        return self.validation.size
-
-    @property
-    def test_size(self) -> int:
-        """Number of test images."""
-        return self.test.size
 
     def train_batches(
         self, batch_size: int, seed: int, *, first: int = 0, augment: bool = True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 import contextlib
 from pathlib import Path
-from typing import Any, Callable, NamedTuple, Sequence
+from typing import Any, Callable, Sequence
 
 import keras
 from keras import ops
@@ -21,19 +21,6 @@ MIN_VGG_SIZE = 32  # pixels that keras.applications needs
 EPSILON = 1e-6  # under the root of a feature vector's length
 
 
-class PerceptualError(UserError):
-    """The network of the perceptual loss cannot be had or cannot be used."""
-
-
-class _Network(NamedTuple):
-    """A trained network, and how it takes its images."""
-
-    model: keras.Model
-    layers: Sequence[str]  # whose outputs are compared
-    preprocess: Callable[[Any], Any]  # of RGB in [0, 1]
-    min_size: int  # pixels of a side
-
-
 class PerceptualLoss:
     """Compares images by the features of one frozen network.
 
@@ -47,7 +34,7 @@ class PerceptualLoss:
         features: the network, RGB in [0, 1] -> the layers' features. Nothing of it is trainable.
 
     Raises:
-        PerceptualError: no such network, or no weights.
+        UserError: no such network, or no weights.
 
     Source: Zhang et al., The Unreasonable Effectiveness of Deep Features as a Perceptual Metric,
     CVPR 2018, equation 1 with all w = 1. It does not depend on the features' scale, so that one
@@ -62,10 +49,9 @@ class PerceptualLoss:
 
     def __init__(self, network: str = VGG19):
         with _float32():
-            self._network = _load(network)
+            model, names, self._preprocess, self._min_size = _load(network)
             self.features = keras.Model(
-                self._network.model.inputs[0],
-                [self._network.model.get_layer(name).output for name in self._network.layers])
+                model.inputs[0], [model.get_layer(name).output for name in names])
         self.features.trainable = False
 
     def __call__(self, rgb_fake, rgb_real):
@@ -83,34 +69,35 @@ class PerceptualLoss:
 
     def _features(self, rgb) -> Sequence:
         height, width = self.features.inputs[0].shape[1:3]
-        size = (height or max(rgb.shape[1], self._network.min_size),
-                width or max(rgb.shape[2], self._network.min_size))
+        size = (height or max(rgb.shape[1], self._min_size),
+                width or max(rgb.shape[2], self._min_size))
         rgb = ops.cast(rgb, "float32")
         if size != tuple(rgb.shape[1:3]):
             rgb = ops.image.resize(rgb, size, antialias=True)
-        features = self.features(self._network.preprocess(rgb), training=False)
+        features = self.features(self._preprocess(rgb), training=False)
         return features if isinstance(features, (list, tuple)) else [features]
 
 
-def _load(network: str) -> _Network:
+def _load(network: str) -> tuple[keras.Model, Sequence[str], Callable[[Any], Any], int]:
+    """The network, the layers to compare, how it takes RGB in [0, 1], and the smallest side."""
     if network == CIFAR10:
-        return _Network(models.load_classifier(), CIFAR10_LAYERS, lambda rgb: rgb, 1)
+        return models.load_classifier(), CIFAR10_LAYERS, lambda rgb: rgb, 1
     if network == VGG19:
-        return _Network(_vgg19(), VGG19_LAYERS, lambda rgb: keras.applications.vgg19
-                        .preprocess_input(255.0 * rgb), MIN_VGG_SIZE)
+        return _vgg19(), VGG19_LAYERS, lambda rgb: keras.applications.vgg19.preprocess_input(
+            255.0 * rgb), MIN_VGG_SIZE
     if not network.endswith(".keras") or not Path(network).is_file():
-        raise PerceptualError(
+        raise UserError(
             f"`perceptual_network` must be {CIFAR10}, {VGG19}, or the path of a .keras file. "
             f"Received: perceptual_network={network}")
     model = _keras_file(network)
-    return _Network(model, [_last_map(model, network)], lambda rgb: rgb, 1)
+    return model, [_last_map(model, network)], lambda rgb: rgb, 1
 
 
 def _vgg19() -> keras.Model:
     try:
         return keras.applications.VGG19(include_top=False, weights="imagenet")
     except Exception as error:  # a failed download is a plain Exception in Keras
-        raise PerceptualError(
+        raise UserError(
             f"perceptual_network={VGG19} needs its ImageNet weights (80 MB), which could not be "
             f"downloaded ({' '.join(str(error).split())[:300]}): use "
             f"--perceptual_network={CIFAR10}, which comes with the package, or a .keras file")
@@ -120,13 +107,13 @@ def _keras_file(path: str) -> keras.Model:
     try:
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
     except Exception as error:  # damaged and hostile files raise nearly anything
-        raise PerceptualError(
+        raise UserError(
             "`perceptual_network` must be a .keras file that Keras loads in safe mode "
             f"({type(error).__name__}: {' '.join(str(error).split())[:200]}). "
             f"Received: perceptual_network={path}")
     shapes = [tuple(tensor.shape) for tensor in getattr(model, "inputs", None) or []]
     if len(shapes) != 1 or len(shapes[0]) != 4 or shapes[0][-1] != 3:
-        raise PerceptualError(
+        raise UserError(
             "`perceptual_network` must take one image, [batch, height, width, 3]. "
             f"Received: inputs of {shapes} in {path}")
     return model
@@ -139,8 +126,8 @@ def _last_map(model: keras.Model, path: str) -> str:
         if isinstance(output, keras.KerasTensor) and len(output.shape) == 4 and not isinstance(
                 layer, keras.layers.InputLayer):
             return layer.name
-    raise PerceptualError("`perceptual_network` must have a layer that gives a feature map. "
-                          f"Received: perceptual_network={path}")
+    raise UserError("`perceptual_network` must have a layer that gives a feature map. "
+                    f"Received: perceptual_network={path}")
 
 
 def _unit(features):

@@ -21,10 +21,6 @@ from colorizer.errors import UserError
 STOPPED_STATUS = 75
 
 
-class DeviceError(UserError):
-    """The devices cannot be had as described."""
-
-
 class WorkerLost(UserError):
     """Another worker of the run is gone."""
 
@@ -37,7 +33,7 @@ def choose_strategy() -> tf.distribute.Strategy:
     Call it before anything else uses TensorFlow.
 
     Raises:
-        DeviceError: `TF_CONFIG` does not describe this worker of a cluster.
+        UserError: `TF_CONFIG` does not describe this worker of a cluster.
     """
     text = os.environ.get("TF_CONFIG")
     if text:
@@ -45,7 +41,7 @@ def choose_strategy() -> tf.distribute.Strategy:
             described = json.loads(text)
             described["cluster"][described["task"]["type"]][described["task"]["index"]]
         except (ValueError, KeyError, TypeError, IndexError) as error:
-            raise DeviceError(
+            raise UserError(
                 "TF_CONFIG must be JSON with a `cluster` of workers and this worker's `task` in it "
                 f"({error!r}). Received: TF_CONFIG={text}")
     for gpu in tf.config.list_physical_devices("GPU"):
@@ -120,12 +116,12 @@ class Workers:
         return self._sum(float(flag)) > 0.0
 
     def check_equal(self, value: int, what: str) -> None:
-        """Raises a DeviceError unless all workers have the same value."""
+        """Raises a UserError unless all workers have the same value."""
         if self.count == 1:
             return
         mean = self._sum(float(value)) / self._strategy.num_replicas_in_sync
         if self.any(mean != value):
-            raise DeviceError(
+            raise UserError(
                 f"all workers must agree on {what}: give them the same --workdir, on a file system "
                 f"that they share. Received: {value} here, {mean:g} on average")
 

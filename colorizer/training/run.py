@@ -159,13 +159,13 @@ def check_workdir(workdir: Path, config: TrainConfig) -> None:
 
 def _check_readable(dataset: data.Dataset) -> None:
     gray, unreadable = dataset.gray_left_out, dataset.unreadable
-    print(f"{dataset.name}: {dataset.train_size} training, {dataset.validation_size} validation "
-          f"and {dataset.test_size} test images, {dataset.image_size} px; "
+    print(f"{dataset.name}: {dataset.train.size} training, {dataset.validation.size} validation "
+          f"and {dataset.test.size} test images, {dataset.image_size} px; "
           + (f"{gray} gray ones left out" if gray is not None else "gray ones are passed over")
           + f", {len(unreadable)} unreadable ones skipped")
     for path, reason in unreadable:
         logging.warning("skipped %s: %s", path, reason)
-    count = (dataset.train_size + dataset.validation_size + dataset.test_size + (gray or 0)
+    count = (dataset.train.size + dataset.validation.size + dataset.test.size + (gray or 0)
              + len(unreadable))
     if len(unreadable) > MAX_UNREADABLE_SHARE * count:
         path, reason = unreadable[0]

@@ -35,10 +35,6 @@ CHECKPOINT_MINUTES = 10.0
 REWIND_FACTOR = 0.1  # on the learning rates, after going back to a good checkpoint
 
 
-class TrainingError(UserError):
-    """Training cannot go on."""
-
-
 class Stopped(Exception):
     """A signal asked the run to stop."""
 
@@ -66,8 +62,8 @@ class Trainer:
         self.workdir = Path(config.run.workdir)
         self.batch_size = config.optimizer.batch_size
         self.step = 0
-        self.total_steps = total_steps(config, dataset.train_size)
-        self.steps_per_epoch = max(1, round(dataset.train_size / self.batch_size))
+        self.total_steps = total_steps(config, dataset.train.size)
+        self.steps_per_epoch = max(1, round(dataset.train.size / self.batch_size))
         self.train_step = TrainStep(config, strategy)
         self.learning_rates = LearningRates(config.optimizer)
         self.bad_steps = BadSteps()
@@ -94,7 +90,7 @@ class Trainer:
             raise ConfigError(
                 f"the training images must be those that the run in {self.workdir} began with "
                 f"({loop['images']['count']} images). Received: --dataset={self.dataset.name} with "
-                f"{self.dataset.train_size}, or others under these names")
+                f"{self.dataset.train.size}, or others under these names")
         self.step = manifest["step"]
         self.learning_rates.restore(loop["learning_rates"])
         self.bad_steps.restore(loop["bad_steps"])
@@ -113,7 +109,7 @@ class Trainer:
 
         Raises:
             Stopped: a signal came; the state is saved.
-            TrainingError: numbers stopped being finite, a worker is gone, the images cannot be
+            UserError: numbers stopped being finite, a worker is gone, the images cannot be
                 read any more, or the last checkpoint cannot be written.
         """
         self.workers.check_equal(self.step, "the number of finished steps")
@@ -163,8 +159,8 @@ class Trainer:
         except tf.errors.OpError as error:
             self._save(progress, must=True)
             reason = str(error.message).splitlines()[0]
-            raise TrainingError(f"step {self.step}: the training images cannot be read any more; "
-                                f"the run is saved. Received: {reason}")
+            raise UserError(f"step {self.step}: the training images cannot be read any more; "
+                            f"the run is saved. Received: {reason}")
         with self.workers.watched(self.step):
             self._pending.append(self.train_step(rgb, tf.constant(self.step, tf.int64)))
         self.step += 1
@@ -173,10 +169,10 @@ class Trainer:
         """Goes back to the last good checkpoint with lower rates, the first time."""
         advice = "A lower --lr may help"
         if self.bad_steps.rate < 1.0:
-            raise TrainingError(f"{reason}, again after going back to a checkpoint. {advice}")
+            raise UserError(f"{reason}, again after going back to a checkpoint. {advice}")
         self._pending.clear()
         if not self.resume():
-            raise TrainingError(f"{reason}, before the first checkpoint. {advice}")
+            raise UserError(f"{reason}, before the first checkpoint. {advice}")
         self.bad_steps.rate = REWIND_FACTOR
         if self.summaries:
             self.summaries = Summaries(self.workdir)
@@ -251,7 +247,7 @@ class Trainer:
             logging.warning("%s; training goes on, the next checkpoint is tried later", error)
 
     def _images(self) -> dict[str, Any]:
-        return {"count": self.dataset.train_size, "sha256": self.dataset.fingerprint}
+        return {"count": self.dataset.train.size, "sha256": self.dataset.fingerprint}
 
     def _batches(self):
         replicas = self.strategy.num_replicas_in_sync

@@ -58,7 +58,7 @@ def test_gray_and_damaged_images_are_left_out_and_accounted_for(tmp_path):
     whole = write(tmp_path / "cut.jpg", noise(64, 64)).read_bytes()
     (tmp_path / "cut.jpg").write_bytes(whole[:len(whole) // 2])
     dataset = load_dataset(str(tmp_path), image_size=8)
-    assert dataset.train_size + dataset.validation_size + dataset.test_size == 6
+    assert dataset.train.size + dataset.validation.size + dataset.test.size == 6
     assert dataset.gray_left_out == 2
     reasons = {Path(path).name: reason for path, reason in dataset.unreadable}
     assert set(reasons) == {"empty.png", "text.jpg", "dangling.png", "cut.jpg"}
@@ -77,8 +77,8 @@ def test_unchanged_files_are_not_read_again(tmp_path, monkeypatch):
     monkeypatch.setattr(folders, "read_rgb", lambda path: read.append(path.name) or image(GRAY))
     again = load_dataset(str(folder), workdir=workdir)
     assert not read
-    assert (again.fingerprint, again.test_size, again.gray_left_out, again.unreadable) == (
-        first.fingerprint, first.test_size, 1, first.unreadable)
+    assert (again.fingerprint, again.test.size, again.gray_left_out, again.unreadable) == (
+        first.fingerprint, first.test.size, 1, first.unreadable)
     stat = (folder / "0.png").stat()
     os.utime(folder / "0.png", ns=(stat.st_atime_ns, stat.st_mtime_ns + 1))
     assert load_dataset(str(folder), workdir=workdir).gray_left_out == 2

@@ -29,8 +29,8 @@ def test_the_sample_is_of_the_photographs_it_names_and_needs_no_network(monkeypa
     monkeypatch.setattr(socket, "socket", refuse)
     monkeypatch.setattr(socket, "getaddrinfo", refuse)
     dataset = load.load_dataset("sample")
-    assert dataset.image_size == 32 and 800 <= dataset.train_size <= 1000
-    assert 25 <= dataset.validation_size <= 50 and 25 <= dataset.test_size <= 50
+    assert dataset.image_size == 32 and 800 <= dataset.train.size <= 1000
+    assert 25 <= dataset.validation.size <= 50 and 25 <= dataset.test.size <= 50
     photo = skimage.data.astronaut().astype(float)
     half = photo.reshape(256, 2, 256, 2, 3).mean(axis=(1, 3))
     for batches, left in ((dataset.validation_batches(1), 192), (dataset.test_batches(1), 224)):
@@ -54,6 +54,6 @@ def test_no_pixel_of_the_sample_is_in_two_splits(monkeypatch):
     for seen, source in zip(splits, (dataset.train, dataset.validation, dataset.test)):
         seen[source._rgb.numpy().reshape(-1, 3) @ [65536, 256, 1]] = True
     # The validation and test tiles do not overlap among themselves either.
-    sizes = [dataset.validation_size * 32 * 32, dataset.test_size * 32 * 32]
+    sizes = [dataset.validation.size * 32 * 32, dataset.test.size * 32 * 32]
     assert splits[1:].sum(axis=1).tolist() == sizes
     assert splits[0].sum() > 100_000 and splits.sum(axis=0).max() == 1

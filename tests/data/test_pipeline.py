@@ -26,7 +26,7 @@ def dataset(request, color_folder, tfds_dir):
 
 
 def test_every_epoch_visits_each_color_image_of_its_split(dataset):
-    count = dataset.train_size
+    count = dataset.train.size
     found = identities(take(dataset.train_batches(7, 1), 3 * count // 7 + 1))
     epochs = [found[start:start + count] for start in (0, count, 2 * count)]
     epochs += [identities(take(dataset.train_batches(count, 2**40, augment=False), 1))]
@@ -56,8 +56,8 @@ def test_a_restart_at_any_step_gives_every_worker_and_replica_what_it_would_have
 
 
 def test_held_out_batches_have_a_fixed_order_a_rest_and_a_limit(dataset):
-    for size, batches in ((dataset.test_size, dataset.test_batches),
-                          (dataset.validation_size, dataset.validation_batches)):
+    for size, batches in ((dataset.test.size, dataset.test_batches),
+                          (dataset.validation.size, dataset.validation_batches)):
         found = take(batches(2))
         assert [len(batch) for batch in found[:-1]] == [2] * (len(found) - 1)
         if batches == dataset.test_batches or dataset.gray_left_out is not None:

@@ -51,19 +51,19 @@ def test_gray_images_are_left_out_but_not_of_the_test_split(
     monkeypatch.setattr(tfds, "ARRAY_BYTES", array_bytes)
     dataset = load_dataset("tiny_photos/solo", data_dir=tfds_dir, image_size=given_size)
     train, validation, test = map(np.concatenate, (
-        take(dataset.train_batches(dataset.train_size, 0, augment=False), 1),
+        take(dataset.train_batches(dataset.train.size, 0, augment=False), 1),
         take(dataset.validation_batches(99)), take(dataset.test_batches(99))))
     assert not are_gray(train).any() and not are_gray(validation).any()
-    assert test.shape == (6, size, size, 3) and dataset.test_size == 6  # of 65
+    assert test.shape == (6, size, size, 3) and dataset.test.size == 6  # of 65
     colors = set(identities([train])), identities([validation]), identities([test[~are_gray(test)]])
     assert sorted(sum(map(list, colors), [])) == list(range(TRAIN_COLORS))
-    assert (dataset.train_size, dataset.validation_size, dataset.gray_left_out) == (
+    assert (dataset.train.size, dataset.validation.size, dataset.gray_left_out) == (
         (len(colors[0]), len(validation), TRAIN_GRAY - are_gray(test).sum()) if array_bytes
         else (56, 3, None))
 
 
 def test_the_place_of_a_gray_record_is_taken_by_the_color_one_before_it_in_its_block(stream):
-    size = stream.train_size
+    size = stream.train.size
     records = [tf.io.decode_jpeg(encoded).numpy().mean(axis=(0, 1))
                for encoded in stream.train._records.read(0, size)]
     expected = []
@@ -93,7 +93,7 @@ def test_blocks_before_a_resumed_step_are_not_read(stream, monkeypatch):
     starts, read = [], tfds._Records.read
     monkeypatch.setattr(tfds._Records, "read", lambda records, start, stop: (
         starts.append(start) or read(records, start, stop)))
-    step = (100 * stream.train_size + 40) // 4  # 40 is in the third block
+    step = (100 * stream.train.size + 40) // 4  # 40 is in the third block
     batch, = take(stream.train_batches(4, 5, first=step), 1)
     assert len(batch) == 4 and max(starts) == 32
 

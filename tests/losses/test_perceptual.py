@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from colorizer import models
-from colorizer.losses import PerceptualError, PerceptualLoss
+from colorizer.errors import UserError
+from colorizer.losses import PerceptualLoss
 from colorizer.models import classifier
 from tests.gradients import gradient
 from tests.references import smooth_images
@@ -89,7 +90,7 @@ def test_a_file_that_would_run_code_is_refused_and_does_not_run(tmp_path):
     source = f"__import__('pathlib').Path({str(mark)!r}).touch()"
     own_classifier(path, [layers.Lambda(lambda x: (x, exec(source))[0])])
     mark.unlink(missing_ok=True)  # saving ran it
-    with pytest.raises(PerceptualError, match="safe mode"):
+    with pytest.raises(UserError, match="safe mode"):
         PerceptualLoss(str(path))
     assert not mark.exists()
 
@@ -101,7 +102,7 @@ def test_a_file_that_would_run_code_is_refused_and_does_not_run(tmp_path):
 def test_what_is_no_network_is_refused_in_one_line(tmp_path, name, content, words):
     if content is not None:
         (tmp_path / name).write_bytes(content)
-    with pytest.raises(PerceptualError, match=f"{words}.*Received: perceptual_network=.*{name}$"):
+    with pytest.raises(UserError, match=f"{words}.*Received: perceptual_network=.*{name}$"):
         PerceptualLoss(str(tmp_path / name))
 
 
@@ -112,7 +113,7 @@ def test_networks_of_other_inputs_or_without_a_feature_map_are_refused(tmp_path)
             ("two", keras.Model([one, two], layers.Add()([one, two])), "one image"),
             ("flat", keras.Model(one, layers.Flatten()(one)), "feature map")]:
         model.save(tmp_path / f"{name}.keras")
-        with pytest.raises(PerceptualError, match=words):
+        with pytest.raises(UserError, match=words):
             PerceptualLoss(str(tmp_path / f"{name}.keras"))
 
 
@@ -134,7 +135,7 @@ def test_without_vgg19s_weights_the_message_names_what_needs_none(monkeypatch):
         raise Exception("URL fetch failure on https://example.org:\n None -- [Errno 111]")
 
     monkeypatch.setattr(keras.applications, "VGG19", download_fails)
-    with pytest.raises(PerceptualError, match="ImageNet weights.*URL fetch failure") as caught:
+    with pytest.raises(UserError, match="ImageNet weights.*URL fetch failure") as caught:
         PerceptualLoss("vgg19")
     assert "--perceptual_network=cifar10" in str(caught.value) and "\n" not in str(caught.value)
 

@@ -144,15 +144,6 @@ def test_a_run_whose_config_is_damaged_is_refused(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
 
 
-def test_a_wrong_command_line_ends_in_one_line_and_status_2(capsys, monkeypatch):
-    monkeypatch.setattr(sys, "argv", ["train.py", "--image-size", "48"])
-    with pytest.raises(SystemExit) as caught:
-        cli.run(train.main)
-    assert caught.value.code == 2
-    assert capsys.readouterr().err == (
-        "train.py: error: `image_size` must be a power of two. Received: image_size=48\n")
-
-
 def test_ctrl_c_and_a_closed_pipe_have_their_statuses(monkeypatch):
     def interrupted(argv):
         raise KeyboardInterrupt

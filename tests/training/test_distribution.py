@@ -3,9 +3,8 @@
 import pytest
 import tensorflow as tf
 
-from colorizer.training.distribution import (
-    DeviceError, WorkerLost, Workers, choose_strategy, describe
-)
+from colorizer.errors import UserError
+from colorizer.training.distribution import WorkerLost, Workers, choose_strategy, describe
 
 
 @pytest.mark.parametrize("text", [
@@ -13,7 +12,7 @@ from colorizer.training.distribution import (
     '{"cluster": {"worker": ["a:1"]}, "task": {"type": "worker", "index": 1}}'])
 def test_a_wrong_tf_config_is_refused_in_one_line(monkeypatch, text):
     monkeypatch.setenv("TF_CONFIG", text)
-    with pytest.raises(DeviceError, match="TF_CONFIG must be JSON.*Received: TF_CONFIG=") as caught:
+    with pytest.raises(UserError, match="TF_CONFIG must be JSON.*Received: TF_CONFIG=") as caught:
         choose_strategy()
     assert "\n" not in str(caught.value)
 
@@ -33,7 +32,7 @@ def test_workers_that_disagree_or_are_lost_end_in_one_line(two_replicas, monkeyp
     workers = Workers(two_replicas)
     monkeypatch.setattr(workers, "count", 2)
     monkeypatch.setattr(workers, "_sum", lambda value: value + 5.0)  # the other one says 5
-    with pytest.raises(DeviceError, match="agree on the step.*Received: 3 here, 4 on average"):
+    with pytest.raises(UserError, match="agree on the step.*Received: 3 here, 4 on average"):
         workers.check_equal(3, "the step")
     with pytest.raises(WorkerLost, match="step 7: another worker is gone.*Received: no answer$"):
         with workers.watched(7):

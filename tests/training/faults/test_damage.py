@@ -14,7 +14,6 @@ from colorizer.errors import UserError
 from colorizer.models import weights
 from colorizer.training.checkpoints import CheckpointError
 from colorizer.training.distribution import STOPPED_STATUS
-from colorizer.training.trainer import TrainingError
 from tests.colors import SHARED
 from tests.training.faults.harness import assert_same_state, config, newest, step_of
 
@@ -55,7 +54,7 @@ def test_where_all_checkpoints_are_damaged_the_run_stops_and_touches_nothing(tra
 
 def test_numbers_that_stay_infinite_end_the_run_after_one_return_to_a_good_checkpoint(
         train, copied, caplog):
-    with pytest.raises(TrainingError, match="step .*generator/.* not finite.*again"):
+    with pytest.raises(UserError, match="step .*generator/.* not finite.*again"):
         train(config(copied, max_steps=500, lr=1e36, min_lr=1e36))
     assert "back to step 8, with 0.1 of the learning rates" in caplog.text
     assert step_of(copied) == 8
@@ -65,7 +64,7 @@ def test_numbers_that_stay_infinite_end_the_run_after_one_return_to_a_good_check
 
 
 def test_numbers_that_are_infinite_from_the_beginning_end_the_run(train, tmp_path):
-    with pytest.raises(TrainingError, match="before the first checkpoint. A lower --lr may help"):
+    with pytest.raises(UserError, match="before the first checkpoint. A lower --lr may help"):
         train(config(tmp_path, max_steps=500, lr=1e36, min_lr=1e36))
 
 
@@ -118,7 +117,7 @@ def test_an_image_that_breaks_in_mid_training_stops_the_run_with_its_state_saved
             path.write_bytes(b"")
 
     at_step(2, break_all)
-    with pytest.raises(TrainingError, match=r"cannot be read any more; the run is saved.*\.png"):
+    with pytest.raises(UserError, match=r"cannot be read any more; the run is saved.*\.png"):
         train(config(tmp_path / "run", dataset=str(folder), image_size=32, max_steps=500))
     assert step_of(tmp_path / "run") >= 2
 
