@@ -139,7 +139,7 @@ class OptimizerConfig:
     batch_size: int | None = setting(
         None, "images a step, over all devices (default: 128 up to 64 px, else 16)", low=1)
     epochs: float | None = setting(
-        None, "passes over the images (default: 200 up to 64 px, else 10; 30 for the sample)",
+        None, "passes over the images (default: 200 up to 64 px, else 10; 15 for the sample)",
         above=0, may_change=True)
     max_steps: int | None = setting(
         None, "stop after this many steps, whatever `epochs`", low=1, may_change=True)
@@ -277,7 +277,7 @@ class TrainConfig:
             "image_size": image_size,
             "base_channels": 24 if sample else 64,
             "batch_size": 32 if sample else 128 if small else 16,
-            "epochs": 30.0 if sample else 200.0 if small else 10.0,
+            "epochs": 15.0 if sample else 200.0 if small else 10.0,
             "lr": 1e-3 if sample else 2e-4,
             "ema_decay": 0.99 if sample else 0.0,
         }

@@ -1,5 +1,5 @@
-"""How good the colors are: metrics beside the gray baseline, calibration of the controls, a
-visual Turing test.
+"""How good the colors are: metrics beside the gray baseline, calibration (is the
+desired color achieved?), a visual Turing test.
 """
 
 import lazy_loader

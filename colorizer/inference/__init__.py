@@ -1,4 +1,8 @@
-"""Colors for images of any size: a trained generator from file to file, and its export."""
+"""Colors for images of any size: a trained generator from file to file, and its export.
+
+Inside are `upsampling` (from the network's scale to the image's) and `postprocess` (targets met,
+chroma scaled).
+"""
 
 import lazy_loader
 

@@ -1,4 +1,8 @@
-"""Training: the step, the loop around it, its checkpoints, devices and TensorBoard summaries."""
+"""Training: `run` starts a run, `trainer` is its loop, `train_step` its mathematics.
+
+Inside are `schedules` (learning rates, what happens when numbers go bad), `targets` of conditional
+models, `checkpoints`, `distribution` (devices, workers, signals) and `summaries` for TensorBoard.
+"""
 
 import lazy_loader
 
