@@ -15,7 +15,7 @@ from typing import Any, NoReturn
 
 from absl import flags
 
-from colorizer.config import TrainConfig, field_types
+from colorizer.config import ConfigError, TrainConfig, field_types
 from colorizer.errors import UserError
 
 HELP = ("--help", "-h", "-help", "--helpfull", "--helpshort")
@@ -120,6 +120,18 @@ def normalize(argv: Sequence[str], flag_values: flags.FlagValues) -> list[str]:
             argument = "--" + name + equals + value
         result.append(argument)
     return result
+
+
+def split_names(flag: str, texts: Sequence[str], choices: Sequence[str] = ()) -> list[str]:
+    """The names in the texts of a "list" flag, each such as `a` or `a,b`.
+
+    Raises ConfigError if one is not of the choices, where there are any.
+    """
+    names = [name for name in ",".join(texts).split(",") if name]
+    if choices and (wrong := [name for name in names if name not in choices]):
+        raise ConfigError(f"`{flag}` must be of {', '.join(choices)}. "
+                          f"Received: {flag}={','.join(wrong)}")
+    return names
 
 
 def run(main: Callable[[list[str]], int | None]) -> NoReturn:

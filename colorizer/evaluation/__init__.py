@@ -7,6 +7,7 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach(
     __name__, submodules=["metrics"], submod_attrs={
         "evaluator": ["Evaluation", "evaluate", "compare", "gray_image", "GRAY", "MODEL"],
+        "features": ["FeatureMetrics", "load_feature_metrics", "frechet_distance"],
         "calibration": ["Calibration", "calibrate"],
         "turing_test": ["TuringTest", "serve"],
         "report": ["report_model", "report_comparison", "report_turing_test"],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 import io
 import json
 from pathlib import Path
@@ -13,13 +13,16 @@ import numpy as np
 
 from colorizer import color
 from colorizer.evaluation import metrics
+from colorizer.evaluation.features import FeatureMetrics, frechet_distance
 from colorizer.files import write_atomic
 
 METRICS = (  # name, unit, whether more is better (None: neither)
     ("mae_rgb", "of 255", False), ("acc2_rgb", "%", True), ("acc5_rgb", "%", True),
     ("acc2_lab", "%", True), ("acc5_lab", "%", True), ("psnr", "dB", True), ("ssim", "", True),
     ("delta_e", "CIEDE2000", False), ("worsened", "% of images", False),
-    ("colorfulness", "", None), ("colorfulness_ratio", "of originals", None))
+    ("colorfulness", "", None), ("colorfulness_ratio", "of originals", None),
+    # Those in features, where they are asked for.
+    ("frechet", "", False), ("feature_distance", "", False), ("fid_keras", "", False))
 ARROWS = {True: ", higher is better", False: ", lower is better", None: ""}
 GRAY, MODEL = "gray baseline", "model"
 MAX_DELTA_E_RATIO = 1.3  # of a result to gray: beyond it colors do more harm than none
@@ -36,11 +39,14 @@ class Evaluation:
         delta_e: row name -> float [n], CIEDE2000 of each image, in the split's order.
         originals: index in the split -> uint8 [h, w, 3]. All of a small split; of a large one
             evenly spread images, at most `MAX_KEPT_BYTES`.
+        halves: Frechet distance -> its value between the originals of even and of odd number;
+            none if they are fewer than 4.
     """
 
     rows: Mapping[str, Mapping[str, float]]
     delta_e: Mapping[str, np.ndarray]
     originals: Mapping[int, np.ndarray]
+    halves: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def examples(self) -> int:
@@ -52,19 +58,25 @@ class Evaluation:
         widths = {name: max(14, len(name) + 2) for name in self.rows}
         lines = [" " * 40 + "".join(f"{name:>{width}s} " for name, width in widths.items())]
         for metric, unit, more_is_better in METRICS:
+            if metric not in self.rows[GRAY]:
+                continue
             values = [row[metric] for row in self.rows.values()]
             best = (max if more_is_better else min)(values) if ARROWS[more_is_better] else None
             lines.append(f"{f'{metric} {unit}'.strip() + ARROWS[more_is_better]:40s}" + "".join(
                 f"{value:{width}.3f}{'*' if value == best else ' '}"
                 for value, width in zip(values, widths.values())))
         lines += [f"{name}: {self._verdict(name)}." for name in self.rows if name != GRAY]
+        lines += [f"{metric} between the originals' two halves: {value:.3f}."
+                  for metric, value in self.halves.items()]
         lines.append(f"{self.examples} {split} image{'s' if self.examples > 1 else ''}.")
         return "\n".join(line.rstrip() for line in lines)
 
     def write(self, folder: Path) -> list[Path]:
         """Writes the table as results.json and results.csv; returns the paths."""
         rows = [{"row": name, "examples": self.examples, **row} for name, row in self.rows.items()]
-        return write_table(folder / "results", rows, {"examples": self.examples, "rows": self.rows})
+        values = {"examples": self.examples, "rows": self.rows}
+        return write_table(
+            folder / "results", rows, values | ({"halves": self.halves} if self.halves else {}))
 
     def _verdict(self, name: str) -> str:
         """Says whether a model is better than coloring nothing at all."""
@@ -87,7 +99,9 @@ def write_table(path: Path, rows: Sequence[Mapping[str, Any]], values: Any) -> l
     return [json_path, csv_path]
 
 
-def evaluate(colorize: Colorize, batches: Iterable[np.ndarray]) -> Evaluation:
+def evaluate(
+    colorize: Colorize, batches: Iterable[np.ndarray], features: FeatureMetrics = FeatureMetrics(),
+) -> Evaluation:
     """Measures one model on a split: `compare` of one model, whose row is `MODEL`.
 
     Example:
@@ -95,16 +109,21 @@ def evaluate(colorize: Colorize, batches: Iterable[np.ndarray]) -> Evaluation:
         >>> colorizer = inference.Colorizer.load("cifar10")
         >>> print(evaluate(colorizer.colorize_rgb8, dataset.test_batches(64)).text())
     """
-    return compare({MODEL: colorize}, batches)
+    return compare({MODEL: colorize}, batches, features)
 
 
-def compare(models: Mapping[str, Colorize], batches: Iterable[np.ndarray]) -> Evaluation:
+def compare(
+    models: Mapping[str, Colorize], batches: Iterable[np.ndarray],
+    features: FeatureMetrics = FeatureMetrics(),
+) -> Evaluation:
     """Colors every image of a split with every model and measures the results.
 
     Args:
         models: row name -> a function from uint8 [batch, h, w, 3] originals to uint8 images of
             the same shape. No name is `GRAY`.
         batches: the split, uint8 [batch, h, w, 3] each, at least one; gone through once.
+        features: further metrics; the pooled features of every image are kept for the Frechet
+            distances, 5 KB each. Fewer than 2 images have no such distance.
 
     Returns:
         The table. Beside the metrics it has `worsened`, the percentage of images whose `delta_e`
@@ -112,6 +131,8 @@ def compare(models: Mapping[str, Colorize], batches: Iterable[np.ndarray]) -> Ev
     """
     models = {GRAY: gray_image, **models}
     parts: dict[str, list] = {name: [] for name in models}
+    pooled: dict[str, list] = {name: [] for name in models}
+    pooled_originals = []
     kept: dict[int, np.ndarray] = {}
     count, stride = 0, 1
     for original in map(np.asarray, batches):
@@ -122,19 +143,33 @@ def compare(models: Mapping[str, Colorize], batches: Iterable[np.ndarray]) -> Ev
         while len(kept) * original[0].nbytes > MAX_KEPT_BYTES:
             stride *= 2
             kept = {index: image for index, image in kept.items() if index % stride == 0}
+        pooled_originals.append(features.pooled(original))
         for name, colorize in models.items():
-            parts[name].append(metrics.per_example(original, colorize(original)))
+            result = colorize(original)
+            parts[name].append(metrics.per_example(original, result)
+                               | features.per_example(original, result))
+            pooled[name].append(features.pooled(result))
+    real = _joined(pooled_originals)
     rows, delta_e = {}, {}
     for name, measured in parts.items():
-        values = {metric: np.concatenate([batch[metric] for batch in measured])
-                  for metric in measured[0]}
+        values = _joined(measured)
         rows[name], delta_e[name] = metrics.summarize(values), values["delta_e"]
         worsened = delta_e[name] > MAX_DELTA_E_RATIO * delta_e[GRAY]
         rows[name]["worsened"] = 100.0 * float(np.mean(worsened))
-    return Evaluation(rows, delta_e, kept)
+        if count > 1:
+            rows[name] |= {metric: frechet_distance(real[metric], found)
+                           for metric, found in _joined(pooled[name]).items()}
+    halves = {metric: frechet_distance(found[::2], found[1::2])
+              for metric, found in real.items() if count > 3}
+    return Evaluation(rows, delta_e, kept, halves)
 
 
 def gray_image(rgb8: np.ndarray) -> np.ndarray:
     """The image without colors, uint8 sRGB [..., h, w, 3] of the same shape: its L* and ab = 0."""
     l_scaled = color.rgb_to_l_scaled(rgb8.astype(np.float32) / 255.0)
     return np.asarray(color.scaled_to_rgb8(l_scaled, np.zeros((*rgb8.shape[:-1], 2), np.float32)))
+
+
+def _joined(batches: Sequence[Mapping[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """The values of all batches, by metric."""
+    return {name: np.concatenate([batch[name] for batch in batches]) for name in batches[0]}

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from colorizer import data, inference, models
 from colorizer.color import controls
-from colorizer.evaluation import calibration, evaluator, turing_test
+from colorizer.evaluation import calibration, evaluator, features, turing_test
 
 BATCH = 100
 RANKED = 6  # best, median and worst images in the grid, each
@@ -20,8 +20,8 @@ BAR_COLUMNS = 80  # Colab's terminal has 0 columns, for which tqdm draws nothing
 
 
 def report_model(
-    model: models.Model, output: Path, *, data_dir: str | None, examples: int | None,
-    calibration_examples: int,
+    model: models.Model, output: Path, *, data_dir: str | None, image_size: int | None,
+    examples: int | None, metrics: Sequence[str], calibration_examples: int,
 ) -> None:
     """Prints and writes the table of a model and, if it was trained to targets, its calibration.
 
@@ -29,18 +29,22 @@ def report_model(
         model: as from `models.read_models`.
         output: folder for results and calibration, .json, .csv and .png each.
         data_dir: where TensorFlow Datasets keeps its data; by default what the run says.
+        image_size: side of the images in pixels; by default what the model was trained at.
         examples: number of test images, by default all.
+        metrics: sets of further metrics, as for `features.load_feature_metrics`.
         calibration_examples: number of test images of the calibration; 0 for none.
 
     Raises:
-        UserError: no weights that can be loaded, or the images cannot be had.
+        UserError: no weights that can be loaded, of the model or of what `metrics` need, or the
+            images cannot be had.
     """
     colorizer = inference.Colorizer.load(model.folder)
-    dataset = _load_dataset(model, data_dir)
+    further = features.load_feature_metrics(metrics)
+    dataset = _load_dataset(model, data_dir, image_size)
     with _progress("measuring", dataset, examples) as bar:
         result = evaluator.evaluate(
-            _counted(colorizer.colorize_rgb8, bar), dataset.test_batches(BATCH, examples))
-    print(f"{model.folder} on {dataset.name}:\n{result.text()}")
+            _counted(colorizer.colorize_rgb8, bar), dataset.test_batches(BATCH, examples), further)
+    print(f"{model.folder} on {dataset.name}, {dataset.image_size} px:\n{result.text()}")
     written = [*result.write(output), output / "results.png"]
     save_ranked(written[-1], result, colorizer.colorize_rgb8)
     if calibration_examples and (colorizer.controls or colorizer.fixed_targets):
@@ -51,7 +55,8 @@ def report_model(
 
 
 def report_comparison(
-    compared: Sequence[models.Model], output: Path, *, data_dir: str | None, examples: int | None
+    compared: Sequence[models.Model], output: Path, *, data_dir: str | None,
+    image_size: int | None, examples: int | None, metrics: Sequence[str],
 ) -> None:
     """Prints and writes one table of several models on the test images of the first.
 
@@ -60,7 +65,8 @@ def report_comparison(
     """
     colorize = {model.name: inference.Colorizer.load(model.folder).colorize_rgb8
                 for model in compared}
-    dataset = _load_dataset(compared[0], data_dir)
+    further = features.load_feature_metrics(metrics)
+    dataset = _load_dataset(compared[0], data_dir, image_size)
     for model in compared[1:]:
         trained_on = model.config.data.dataset
         if trained_on != compared[0].config.data.dataset:
@@ -69,16 +75,16 @@ def report_comparison(
     with _progress("measuring", dataset, examples, len(colorize)) as bar:
         result = evaluator.compare(
             {name: _counted(function, bar) for name, function in colorize.items()},
-            dataset.test_batches(BATCH, examples))
-    print(f"{len(compared)} models on {dataset.name}:\n{result.text()}")
+            dataset.test_batches(BATCH, examples), further)
+    print(f"{len(compared)} models on {dataset.name}, {dataset.image_size} px:\n{result.text()}")
     written = [*result.write(output), output / "compare.png"]
     save_compared(written[-1], result, colorize)
     print("written:", *written)
 
 
 def report_turing_test(
-    model: models.Model, output: Path, *, data_dir: str | None, trials: int, seconds: float,
-    seed: int,
+    model: models.Model, output: Path, *, data_dir: str | None, image_size: int | None,
+    trials: int, seconds: float, seed: int,
 ) -> None:
     """Asks in a browser which of two images is real; prints the score, writes turing.json.
 
@@ -86,7 +92,7 @@ def report_turing_test(
     The other arguments are those of `report_model` and of `turing_test.TuringTest`.
     """
     colorize = inference.Colorizer.load(model.folder).colorize_rgb8
-    dataset = _load_dataset(model, data_dir)
+    dataset = _load_dataset(model, data_dir, image_size)
     batches = [np.asarray(batch) for batch in dataset.test_batches(BATCH, trials)]
     originals, colorized = np.concatenate(batches), np.concatenate(list(map(colorize, batches)))
     path = output / "turing.json"
@@ -149,8 +155,10 @@ def _progress(what: str, dataset: data.Dataset, examples: int | None, results: i
     return tqdm(desc=what, total=results * used, unit=" images", unit_scale=True, ncols=BAR_COLUMNS)
 
 
-def _load_dataset(model: models.Model, data_dir: str | None) -> data.Dataset:
+def _load_dataset(
+    model: models.Model, data_dir: str | None, image_size: int | None
+) -> data.Dataset:
     settings = model.config.data
     return data.load_dataset(
-        settings.dataset, data_dir=data_dir or settings.data_dir, image_size=settings.image_size,
-        workdir=str(model.folder))
+        settings.dataset, data_dir=data_dir or settings.data_dir,
+        image_size=image_size or settings.image_size, workdir=str(model.folder))

@@ -13,11 +13,13 @@ from keras import ops
 from colorizer import models
 from colorizer.errors import UserError
 
-CIFAR10, VGG19 = "cifar10", "vgg19"
-# The last features of each block, after their ReLU, as Zhang et al. take them of VGG.
+CIFAR10, EFFICIENTNET, VGG19 = "cifar10", "efficientnet_lite0", "vgg19"
+# The last features of each size: of VGG after their ReLU, as Zhang et al. take them.
 CIFAR10_LAYERS = ("block_0", "block_1", "block_2", "block_3")
 VGG19_LAYERS = ("block1_conv2", "block2_conv2", "block3_conv4", "block4_conv4", "block5_conv4")
+EFFICIENTNET_LAYERS = ("map_4", "map_8", "map_16", "map_32")
 MIN_VGG_SIZE = 32  # pixels that keras.applications needs
+EFFICIENTNET_SIZE = 224  # pixels that it was trained at: it knows little of smaller images
 EPSILON = 1e-6  # under the root of a feature vector's length
 
 
@@ -25,10 +27,12 @@ class PerceptualLoss:
     """Compares images by the features of one frozen network.
 
     Args:
-        network: `cifar10`, the classifier that comes with the package; `vgg19`, of
-            keras.applications with its ImageNet weights, downloaded at first use; or the path of a
-            `.keras` file, a classifier of RGB images in [0, 1] that is loaded without running code
-            of the file, and whose last feature map is compared.
+        network: `efficientnet_lite0` or `cifar10`, the classifiers of ImageNet and of CIFAR-10 that
+            come with the package; `vgg19`, of keras.applications with its ImageNet weights,
+            downloaded at first use; or the path of a `.keras` file, a classifier of RGB images in
+            [0, 1] that is loaded without running code of the file, and whose last feature map is
+            compared. Smaller images are enlarged to 224 px a side for `efficientnet_lite0`, to
+            32 px for `vgg19`.
 
     Attributes:
         features: the network, RGB in [0, 1] -> the layers' features. Nothing of it is trainable.
@@ -82,13 +86,15 @@ def _load(network: str) -> tuple[keras.Model, Sequence[str], Callable[[Any], Any
     """The network, the layers to compare, how it takes RGB in [0, 1], and the smallest side."""
     if network == CIFAR10:
         return models.load_classifier(), CIFAR10_LAYERS, lambda rgb: rgb, 1
+    if network == EFFICIENTNET:
+        return models.load_efficientnet(), EFFICIENTNET_LAYERS, lambda rgb: rgb, EFFICIENTNET_SIZE
     if network == VGG19:
         return _vgg19(), VGG19_LAYERS, lambda rgb: keras.applications.vgg19.preprocess_input(
             255.0 * rgb), MIN_VGG_SIZE
     if not network.endswith(".keras") or not Path(network).is_file():
         raise UserError(
-            f"`perceptual_network` must be {CIFAR10}, {VGG19}, or the path of a .keras file. "
-            f"Received: perceptual_network={network}")
+            f"`perceptual_network` must be {EFFICIENTNET}, {CIFAR10}, {VGG19}, or the path of a "
+            f".keras file. Received: perceptual_network={network}")
     model = _keras_file(network)
     return model, [_last_map(model, network)], lambda rgb: rgb, 1
 
@@ -100,7 +106,8 @@ def _vgg19() -> keras.Model:
         raise UserError(
             f"perceptual_network={VGG19} needs its ImageNet weights (80 MB), which could not be "
             f"downloaded ({' '.join(str(error).split())[:300]}): use "
-            f"--perceptual_network={CIFAR10}, which comes with the package, or a .keras file")
+            f"--perceptual_network={EFFICIENTNET} or --perceptual_network={CIFAR10}, which come "
+            "with the package, or a .keras file")
 
 
 def _keras_file(path: str) -> keras.Model:

@@ -115,16 +115,19 @@ def checked_weights(folder: Path) -> Path:
     return path
 
 
-def read_models(workdirs: Sequence[str], dataset: str | None = None) -> list[Model]:
+def read_models(
+    workdirs: Sequence[str], dataset: str | None = None, image_size: int | None = None
+) -> list[Model]:
     """Reads the settings of models that are to be compared on the same images, in their order.
 
     Args:
         workdirs: the folders of runs or exported models, or names of shipped ones; at least one.
         dataset: what to measure them on; by default what each was trained on.
+        image_size: side of the images in pixels; by default what they were trained at.
 
     Raises:
-        ConfigError: none, one given twice, or models trained at different image sizes: no one size
-            would be fair to all.
+        ConfigError: none, one given twice, or models trained at different image sizes, where no
+            `image_size` is given: none of theirs would be fair to all.
         ModelError: a folder that holds no model.
     """
     if not workdirs:
@@ -137,10 +140,10 @@ def read_models(workdirs: Sequence[str], dataset: str | None = None) -> list[Mod
     if len(set(paths)) < len(paths):
         raise ConfigError(f"`compare` must name each model once. Received: {', '.join(workdirs)}")
     sizes = [config.data.image_size for config in configs]
-    if len(set(sizes)) > 1:
+    if image_size is None and len(set(sizes)) > 1:
         received = ", ".join(f"{size} px in {folder}" for size, folder in zip(sizes, workdirs))
-        raise ConfigError("models compared on the same images must be trained at one "
-                          f"`image_size`. Received: {received}")
+        raise ConfigError("models compared on the same images must be trained at one `image_size`, "
+                          f"or --image_size must name one. Received: {received}")
     return [Model(*one) for one in zip(_shortest_names(paths), folders, configs)]
 
 

@@ -7,6 +7,7 @@ import keras
 from keras import layers
 import numpy as np
 import pytest
+from skimage import transform
 
 from colorizer import models
 from colorizer.errors import UserError
@@ -128,6 +129,22 @@ def test_vgg19_is_compared_with_its_own_preprocessing_also_below_its_smallest_si
                   for rgb in (ONE, OTHER))
     np.testing.assert_allclose(loss(ONE, OTHER), distance(one, other), rtol=2e-3)
     assert np.isfinite(loss(ONE[:, ::2, ::2], OTHER[:, ::2, ::2])).all()
+
+
+def test_efficientnet_is_compared_in_its_four_maps_of_images_of_at_least_224_px():
+    model, loss = models.load_efficientnet(), PerceptualLoss("efficientnet_lite0")
+    maps = keras.Model(model.inputs[0], [
+        model.get_layer(f"map_{stride}").output for stride in (4, 8, 16, 32)])
+    # Seven times larger, bilinear.
+    one, other = (maps(np.stack([transform.resize(image, (224, 224), 1, "edge") for image in rgb]))
+                  for rgb in (ONE, OTHER))
+    assert one[0].shape[1:] == (56, 56, 24) and one[3].shape[1:] == (7, 7, 1280)
+    np.testing.assert_allclose(loss(ONE, OTHER), distance(one, other), rtol=2e-3)
+    np.testing.assert_allclose(loss(ONE, ONE), [0, 0], atol=1e-6)
+    large = np.tile(ONE, (1, 8, 7, 1))
+    np.testing.assert_allclose(
+        loss(large, large[:, ::-1]), distance(maps(large), maps(large[:, ::-1])), rtol=2e-3)
+    assert loss.features.trainable_variables == []
 
 
 def test_without_vgg19s_weights_the_message_names_what_needs_none(monkeypatch):

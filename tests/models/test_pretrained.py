@@ -115,6 +115,7 @@ def test_what_cannot_be_compared_is_refused_and_named(tmp_path):
                            ((small, large), "32 px in .*small, 256 px in .*large")):
         with pytest.raises(ConfigError, match=words):
             models.read_models(folders)
+    assert len(models.read_models((small, large), image_size=64)) == 2
     with pytest.raises(ModelError, match="`workdir` must be .*nowhere"):
         models.read_models([small, str(tmp_path / "nowhere")])
     (tmp_path / "config.json").write_text("{}")  # which no run wrote

@@ -10,6 +10,7 @@ import sys
 from unittest import mock
 
 from PIL import Image
+import numpy as np
 import pytest
 
 from colorizer import cli, color
@@ -72,6 +73,29 @@ def test_models_are_compared_in_one_table_with_a_warning_of_other_training_image
     assert Image.open(output / "compare.png").size == (504, 422)  # 5 columns and 4 rows of 96 px
 
 
+def test_features_are_measured_where_asked_for(model, tmp_path, capsys):
+    run(f"--workdir={model}", "--examples=4", f"--output={tmp_path}", "--metrics=features")
+    written = json.loads((tmp_path / "results.json").read_text())
+    assert all(row["frechet"] > 0 and row["feature_distance"] > 0 and "fid_keras" not in row
+               for row in written["rows"].values())
+    assert f"halves: {written['halves']['frechet']:.3f}." in capsys.readouterr().out
+
+
+def test_models_of_different_sizes_are_compared_at_a_given_one(model, tmp_path, capsys):
+    rng = np.random.default_rng(0)
+    for split, count in ("train", 1), ("val", 1), ("test", 2):
+        (tmp_path / "photos" / split).mkdir(parents=True)
+        for number in range(count):
+            Image.fromarray(rng.integers(0, 256, (40, 50, 3), np.uint8)).save(
+                tmp_path / "photos" / split / f"{number}.png")
+    small = write_run(tmp_path / "small", image_size=16)
+    run("--compare", model, small, f"--dataset={tmp_path / 'photos'}", "--image_size=24",
+        f"--output={tmp_path}")
+    assert "photos, 24 px:" in capsys.readouterr().out.splitlines()[0]
+    rows = json.loads((tmp_path / "results.json").read_text())["rows"]
+    assert list(rows) == ["gray baseline", "model", "small"] and rows["model"] != rows["small"]
+
+
 @pytest.fixture
 def short_calibration(monkeypatch):  # two targets a control; no edits, which take long to compile
     monkeypatch.setattr(calibration, "targets_of", lambda control: (0.25, 0.75))
@@ -129,6 +153,10 @@ def test_the_turing_test_prints_and_writes_the_score(model, tmp_path, monkeypatc
     (["--turing_test", "--compare=nowhere"], "--turing_test is for --workdir"),
     (["--turing_test", "--workdir=nowhere", "--trials=1.5"], "whole number"),
     (["--workdir=nowhere", "--trials=3"], "--trials is for --turing_test"),
+    (["--workdir=cifar10", "--image_size=8"], "`image_size` must be at least 16"),
+    (["--workdir=cifar10", "--metrics=features,lpips"], "`metrics` must be of features, fid"),
+    (["--turing_test", "--workdir=cifar10", "--metrics=fid"], "for --workdir or --compare"),
+    (["--compare=cifar10,photos"], "or --image_size must name one"),
 ])
 def test_what_the_user_can_fix_ends_in_one_line_and_status_2(
         tmp_path, monkeypatch, capsys, arguments, words):
