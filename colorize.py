@@ -18,6 +18,7 @@ USAGE = """Colorizes pictures of any size: gray ones, or color ones of which the
   python colorize.py photo.jpg --model=runs/cifar10
   python colorize.py photo.jpg --saturation=0.6 --hue=0.08
   python colorize.py photo.jpg --saturation=0,0.25,0.5,0.75,1
+  python colorize.py photo.jpg --hint=120,80,#c0392b --hint=300,40,#2980b9
 
 Exit status: 0 if every picture was colorized, 1 if some failed, 2 for wrong flags."""
 
@@ -26,6 +27,9 @@ def main(argv: list[str]) -> int:
     values = flags.FlagValues()
     define_flags(values)
     patterns = cli.parse(argv, values, USAGE)
+    hints = [inference.parse_hint(text) for text in values.hint or []]
+    if values.hints:
+        hints += inference.read_hints(values.hints)
     combinations = controls.parse_targets(
         {name: values[name].value for name in controls.CONTROL_NAMES})
     model = values.model
@@ -40,7 +44,7 @@ def main(argv: list[str]) -> int:
         print(f"warning: {warning}", file=sys.stderr)
     done, failures = inference.colorize_files(
         colorizer, sources, values.output, overwrite=values.overwrite, combinations=combinations,
-        vivid=values.vivid)
+        vivid=values.vivid, hints=hints)
     for failure in failures:
         print(failure, file=sys.stderr)
     print(f"{done} {'picture' if done == 1 else 'pictures'} colorized by {model} into "
@@ -58,6 +62,9 @@ def define_flags(values: flags.FlagValues) -> None:
     cli.define(values, "overwrite", False, "bool", "replace results that are there already", "Run")
     cli.define(values, "vivid", 1.0, "float", "factor on the chroma of the result, in [0, 4]: 0 is "
                "gray, 1 the model's own colors; it also applies after targets were met", "Run")
+    cli.define(values, "hint", None, "list", "color of a point of the only picture, x,y,#rrggbb in "
+               "pixels or in percent (50%,30%,#c0392b); can be repeated", "Hints")
+    cli.define(values, "hints", None, "str", "JSON file with a list of hints", "Hints")
     for control in controls.CONTROLS:
         cli.define(values, control.name, None, "str", f"{control.help}; several with commas make a "
                    "contact sheet", "Targets of a conditional model, in [0, 1]")

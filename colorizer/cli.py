@@ -15,8 +15,9 @@ from typing import Any, NoReturn
 
 from absl import flags
 
-from colorizer.config import ConfigError, TrainConfig, field_types
+from colorizer.config import ConfigError, TrainConfig
 from colorizer.errors import UserError
+from colorizer.fields import field_types
 
 HELP = ("--help", "-h", "-help", "--helpfull", "--helpshort")
 BOOLEAN_WORDS = ("true", "false", "t", "f", "yes", "no", "y", "n", "1", "0")

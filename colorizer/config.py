@@ -10,30 +10,15 @@ from collections.abc import Iterator
 import dataclasses
 from dataclasses import dataclass
 import json
-import math
 from pathlib import Path
-from typing import Any, Mapping, get_args, get_type_hints
+from typing import Any, Mapping
 
 from colorizer.color import controls
-from colorizer.errors import UserError
+from colorizer.fields import ConfigError, check, field_types, setting
 
 CONFIG_FILE = "config.json"
 MIN_ATTENTION_SIDE = 4
-
-
-class ConfigError(UserError):
-    """A setting breaks its rule."""
-
-
-def setting(
-    default: Any, help: str, *, low: float | None = None, high: float | None = None,
-    above: float | None = None, choices: tuple[str, ...] | None = None,
-    aliases: tuple[str, ...] = (), may_change: bool = False, flag: bool = True,
-) -> Any:
-    """A field: help, bounds, other names of its flag, whether a resume may change it."""
-    return dataclasses.field(default=default, metadata=dict(
-        help=help, low=low, high=high, above=above, choices=choices, aliases=aliases,
-        may_change=may_change, flag=flag))
+ENCODER_MULTIPLE = 32  # pixels: the deepest map of a pretrained encoder is at 1/32
 
 
 def target(name: str) -> Any:
@@ -53,8 +38,11 @@ class DataConfig:
         aliases=("dataset_path",), may_change=True)
     image_size: int | None = setting(
         None, "side of the images in pixels, a power of two (default: the set's own if that is 32, "
-        "else 256)", low=16, high=1024)
+        "else 256); with an encoder a multiple of 32", low=16, high=1024)
     augment: bool = setting(True, "flip images at random, and crop those of a folder")
+    chroma_gain: float = setting(
+        1.0, "factor on the chroma of the training images, inside the gamut: above 1 it makes up "
+        "for the muted colors of L1", above=0, high=2)
 
 
 @dataclass(frozen=True)
@@ -66,6 +54,13 @@ class ModelConfig:
         "24 for the sample)", low=1, high=1024, aliases=("width",))
     num_downsamples: int | None = setting(
         None, "how often the generator halves the image", low=1, high=9, flag=False)
+    encoder: str = setting(
+        "none", "encoder of the generator: none (the paper's networks), or efficientnet_lite0, "
+        "trained on ImageNet, with a light decoder whose colors are at 1/4 of the image",
+        choices=("none", "efficientnet_lite0"))
+    encoder_trainable: str = setting(
+        "none", "which part of a pretrained encoder is trained: none, upper (from 1/32 of the "
+        "image on), or all", choices=("none", "upper", "all"))
     disc_norm: str = setting(
         "batch", "normalization in the discriminator", choices=("batch", "spectral"))
     init: str = setting(
@@ -77,8 +72,6 @@ class ModelConfig:
     attention_resolution: int | None = setting(
         None, "side in pixels of the generator's map that gets self-attention (default: none)",
         low=MIN_ATTENTION_SIDE)
-    global_context: bool = setting(
-        False, "let a summary of the whole image modulate the decoder", flag=False)
 
 
 @dataclass(frozen=True)
@@ -88,6 +81,8 @@ class ObjectiveConfig:
     adversarial_weight: float = setting(
         1.0, "weight of -log D(G) in the generator's loss; 0 trains without a discriminator", low=0)
     l1_weight: float = setting(100.0, "weight of the mean |ab - real ab|", low=0)
+    pretrain_epochs: float = setting(
+        0.0, "passes over the images with the other losses before the discriminator joins", low=0)
     l1_target: str = setting(
         "retargeted", "what the L1 of a conditional model compares with: the original moved to the "
         "targets, or as it is", choices=("retargeted", "original"))
@@ -97,8 +92,9 @@ class ObjectiveConfig:
         0.0, "weight of the perceptual loss, a distance in the features of `perceptual_network`",
         low=0)
     perceptual_network: str = setting(
-        "vgg19", "classifier of the perceptual loss: vgg19 (ImageNet weights, downloaded), cifar10 "
-        "(comes with the package), or the path of a .keras classifier of RGB in [0, 1]")
+        "vgg19", "classifier of the perceptual loss: vgg19 (ImageNet weights, downloaded), "
+        "efficientnet_lite0 or cifar10 (come with the package), or the path of a .keras classifier "
+        "of RGB in [0, 1]")
 
 
 @dataclass(frozen=True)
@@ -121,6 +117,10 @@ class ControlsConfig:
     desired_warmth: float | None = target("warmth")
     control_weight: float = setting(
         1.0, "weight of each control's |statistic - target| in the generator's loss", low=0)
+
+    hint_share: float = setting(
+        0.0, "share of the training images that show the colors of some points; above 0 the model "
+        "takes hints at inference", low=0, high=1)
 
     def supported(self) -> tuple[controls.Control, ...]:
         """The controls that a user may set at inference: all of a conditional model, else none."""
@@ -148,6 +148,9 @@ class OptimizerConfig:
         aliases=("gen_lr",), may_change=True)
     disc_lr: float | None = setting(
         None, "learning rate of the discriminator (default: `lr`)", above=0, may_change=True)
+    encoder_lr: float | None = setting(
+        None, "learning rate of a pretrained encoder (default: a tenth of `lr`)", above=0,
+        may_change=True)
     min_lr: float = setting(
         0.0, "the learning rates never fall below this", low=0, may_change=True)
     disc_min_lr: float | None = setting(
@@ -222,11 +225,34 @@ class TrainConfig:
         if self.objective.adversarial_weight == 0 and self.objective.l1_weight == 0:
             raise ConfigError(
                 "one of `adversarial_weight` and `l1_weight` must be above 0. Received: both 0")
+        self._check_encoder()
         self._check_size()
         self._check_controls()
 
+    def _check_encoder(self) -> None:
+        model = self.model
+        if model.encoder == "none":
+            needing = [f"encoder_trainable={model.encoder_trainable}"] * (
+                model.encoder_trainable != "none")
+            needing += [f"hint_share={self.controls.hint_share:g}"] * (self.controls.hint_share > 0)
+            if needing:
+                raise ConfigError("hints and the training of an encoder need one. Received: "
+                                  f"encoder=none, {', '.join(needing)}")
+        elif model.predict_lightness or model.attention_resolution or model.num_downsamples:
+            raise ConfigError(
+                "`predict_lightness`, `attention_resolution` and `num_downsamples` are for the "
+                "paper's networks. Received: "
+                f"encoder={model.encoder}, predict_lightness={model.predict_lightness}, "
+                f"attention_resolution={model.attention_resolution}, "
+                f"num_downsamples={model.num_downsamples}")
+
     def _check_size(self) -> None:
         if (size := self.data.image_size) is None:
+            return
+        if self.model.encoder != "none":
+            if size % ENCODER_MULTIPLE:
+                raise ConfigError(f"with an encoder, `image_size` must be a multiple of "
+                                  f"{ENCODER_MULTIPLE}. Received: image_size={size}")
             return
         if size & (size - 1):
             raise ConfigError(f"`image_size` must be a power of two. Received: image_size={size}")
@@ -318,31 +344,3 @@ def read_config(workdir: Path) -> TrainConfig:
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"`workdir` must be the folder of a run, with a {CONFIG_FILE} "
                           f"({error}). Received: workdir={workdir}")
-
-
-def field_types(section: type) -> dict[str, tuple[type, ...]]:
-    """The types that each setting of a section takes, such as (int, NoneType)."""
-    return {name: get_args(hint) or (hint,) for name, hint in get_type_hints(section).items()}
-
-
-def check(field: dataclasses.Field, value: Any, types: tuple[type, ...]) -> None:
-    """Refuses a value of another type, or one that breaks the rule of its field."""
-    rule = field.metadata
-    accepted = types + (int,) if float in types else types
-    if not isinstance(value, accepted) or (isinstance(value, bool) and bool not in types):
-        broken = f"of type {types[0].__name__}"
-    elif value is None:
-        return
-    elif rule["choices"] and value not in rule["choices"]:
-        broken = f"one of {', '.join(rule['choices'])}"
-    elif isinstance(value, float) and not math.isfinite(value):
-        broken = "a finite number"
-    elif rule["above"] is not None and value <= rule["above"]:
-        broken = f"above {rule['above']:g}"
-    elif rule["low"] is not None and value < rule["low"]:
-        broken = f"at least {rule['low']:g}"
-    elif rule["high"] is not None and value > rule["high"]:
-        broken = f"at most {rule['high']:g}"
-    else:
-        return
-    raise ConfigError(f"`{field.name}` must be {broken}. Received: {field.name}={value!r}")

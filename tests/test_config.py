@@ -7,16 +7,18 @@ import pytest
 from colorizer.color.controls import CONTROL_NAMES
 from colorizer.config import ConfigError, TrainConfig, read_config
 
-# Another value than the default for every setting but `conditional`.
+# Another value than the default for every setting but these, which do not go with the others.
+ENCODER = dict(encoder="efficientnet_lite0", encoder_trainable="upper", hint_share=0.5)
 OTHER = dict(
     dataset="pictures", data_dir="/data", image_size=64, augment=False, base_channels=16,
     num_downsamples=4, disc_norm="spectral", init="normal", predict_lightness=True,
-    attention_resolution=8, global_context=True, adversarial_weight=0.5, l1_weight=1.5,
+    attention_resolution=8, adversarial_weight=0.5, l1_weight=1.5,
     l1_target="original", label_smoothing=0.25, perceptual_weight=2.0,
     perceptual_network="cifar10", condition_dropout=0.5, hue_mean="linear", control_weight=20.0,
     batch_size=7, epochs=0.5, max_steps=11, lr=1e-3, disc_lr=6e-5, min_lr=1e-6, disc_min_lr=1e-7,
     update_schedule="joint", beta1=0.9, lr_decay_steps=60_000, ema_decay=0.999,
-    precision="mixed_bfloat16", workdir="ordner/ü", seed=100, init_from="anfang/ü",
+    precision="mixed_bfloat16", chroma_gain=1.5,
+    pretrain_epochs=0.25, encoder_lr=1e-5, workdir="ordner/ü", seed=100, init_from="anfang/ü",
     deterministic=True, checkpoint_steps=5, eval_steps=9, eval_examples=12,
     **{f"desired_{name}": 0.25 for name in CONTROL_NAMES})
 
@@ -62,6 +64,12 @@ def test_image_size_must_be_a_power_of_two(size):
     assert "power of two" in refused(image_size=size)
 
 
+@pytest.mark.parametrize("size", [16, 100])
+def test_an_encoder_takes_multiples_of_32_pixels(size):
+    assert "multiple of 32" in refused(**ENCODER, image_size=size)
+    assert TrainConfig().replace(**ENCODER, image_size=224).data.image_size == 224
+
+
 def test_an_image_can_be_halved_down_to_one_pixel():
     assert TrainConfig().replace(image_size=32, num_downsamples=5).model.num_downsamples == 5
     assert "num_downsamples=6" in refused(image_size=32, num_downsamples=6)
@@ -91,6 +99,10 @@ def test_attention_that_needs_too_much_memory_is_refused_with_the_figure():
     (dict(conditional=True, desired_saturation=1.0), "conditional=True, desired_saturation=1"),
     (dict(conditional=True, hue_mean="linear"), "conditional=True, hue_mean=linear"),
     (dict(desired_hue=0.5, control_weight=0.0), "desired_hue=0.5, control_weight=0"),
+    (dict(encoder_trainable="upper"), "encoder=none, encoder_trainable=upper"),
+    (dict(hint_share=0.5), "encoder=none, hint_share=0.5"),
+    (dict(ENCODER, predict_lightness=True), "predict_lightness=True"),
+    (dict(ENCODER, attention_resolution=16), "attention_resolution=16"),
     (dict(color=1, flavor=2, lr=1e-3), "color, flavor")])
 def test_settings_that_contradict_each_other_are_refused(changes, received):
     assert received in refused(**changes)
@@ -128,9 +140,11 @@ def test_json_round_trip_keeps_every_setting_and_its_type():
     config = TrainConfig().replace(**OTHER)
     default = {name: value for name, value, _ in TrainConfig().settings()}
     assert {name for name, value, _ in config.settings() if value != default[name]} == set(OTHER)
-    assert set(OTHER) | {"conditional"} == set(default)
+    assert {*OTHER, *ENCODER, "conditional"} == set(default)
     again = TrainConfig.from_json(config.to_json())
     assert again == config
+    photos = TrainConfig().replace(**ENCODER, conditional=True)
+    assert TrainConfig.from_json(photos.to_json()) == photos
     for (name, one, _), (_, other, _) in zip(again.settings(), config.settings()):
         assert type(one) is type(other), name
     assert TrainConfig.from_json(TrainConfig().to_json()) == TrainConfig()

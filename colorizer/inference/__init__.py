@@ -8,6 +8,7 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "colorizer": ["Colorizer"],
+    "hints": ["Hint", "HintError", "parse_hint", "read_hints"],
     "files": ["colorize_files"],
     "export": ["export_model"],
 })

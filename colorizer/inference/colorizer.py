@@ -15,6 +15,7 @@ from colorizer import color, data, models
 from colorizer.color import controls
 from colorizer.config import TrainConfig
 from colorizer.inference import postprocess, upsampling
+from colorizer.inference.hints import Hint, HintError, hint_map, meet_hints
 
 MAX_ASPECT = 8  # a longer side than this many short ones is squeezed for the network
 MAX_VIVID = 4.0
@@ -30,6 +31,13 @@ def _graph(function: Callable, *signature: tf.TensorSpec) -> Callable:
     """The function as a graph, several times faster than eager."""
     # AutoGraph would rewrite the source of every function called, which takes longer than tracing.
     return tf.function(function, input_signature=signature, autograph=False)
+
+
+def _model_graph(model: keras.Model) -> Callable:
+    """A network as a graph of its inputs."""
+    return _graph(
+        lambda *inputs: model(inputs if len(inputs) > 1 else inputs[0], training=False),
+        *(tf.TensorSpec(one.shape, one.dtype) for one in model.inputs))
 
 
 _rgb_to_l_scaled = _graph(color.rgb_to_l_scaled, _image_spec(3))
@@ -77,10 +85,14 @@ class Colorizer:
         self.controls = config.controls.supported()
         self.fixed_targets = config.controls.desired()
         self._predicts_lightness = config.model.predict_lightness
-        self._multiple = models.size_multiple(self.image_size, config.model.num_downsamples)
-        self._predict = _graph(
-            lambda *inputs: generator(inputs if len(inputs) > 1 else inputs[0], training=False),
-            *(tf.TensorSpec(one.shape, one.dtype) for one in generator.inputs))
+        self._multiple, self._stride = models.size_multiple(config), models.color_stride(config)
+        self.takes_hints = config.controls.hint_share > 0
+        if config.model.encoder == "none":
+            self._predict = _model_graph(generator)
+        else:
+            self._predict = _CachedEncoder(
+                _model_graph(generator.get_layer("encoder")),
+                _model_graph(generator.get_layer("decoder")))
 
     @classmethod
     def load(cls, model: str | Path) -> "Colorizer":
@@ -98,7 +110,7 @@ class Colorizer:
         return cls(generator, config)
 
     def __call__(self, image: np.ndarray | Sequence[np.ndarray], *, vivid: float = 1.0,
-                 **targets: float | None) -> Any:
+                 hints: Sequence[Hint] = (), **targets: float | None) -> Any:
         """Colorizes one image, a batch of one size, or a list of images of any sizes.
 
         Args:
@@ -109,6 +121,8 @@ class Colorizer:
             vivid: factor on the chroma of the result, in [0, 4]. 0 is gray, 1 the model's own
                 colors. What then exceeds the sRGB gamut is mapped into it at its L* and hue. It
                 also applies to the colors that met the targets, so that they are met at 1 only.
+            hints: for a model that takes them, the colors of some points of one image. They win
+                over targets.
             **targets: for a conditional model, a target in [0, 1] for any of its `controls`; none,
                 or None, colorizes naturally.
 
@@ -119,12 +133,18 @@ class Colorizer:
         Raises:
             ImageError: an array that is no image.
             ControlError: `vivid` or a target is out of range, or the model does not support it.
+            HintError: a hint outside of the image, or for a model or a batch that takes none.
         """
-        self.check(targets, vivid)
+        self.check(targets, vivid, hints)
         several = isinstance(image, (list, tuple))
         # All are checked before the first is colorized.
         batches = [data.as_batch(one) for one in (image if several else [image])]
-        results = [self._colorize(batch, targets, vivid=vivid) for batch, _ in batches]
+        if hints and [len(batch) for batch, _ in batches] != [1]:
+            raise HintError("hints go with one image. Received: "
+                            f"{sum(len(batch) for batch, _ in batches)} images")
+        for hint in hints:
+            hint.place(*batches[0][0].shape[1:3])
+        results = [self._colorize(batch, targets, vivid=vivid, hints=hints) for batch, _ in batches]
         results = [result[0] if single else result
                    for result, (_, single) in zip(results, batches)]
         return results if several else results[0]
@@ -139,8 +159,12 @@ class Colorizer:
         self.check(targets)
         return self._colorize(data.as_batch(rgb8)[0], targets, correct=correct)
 
-    def check(self, targets: Mapping[str, float | None], vivid: float = 1.0) -> None:
-        """Raises ControlError if `vivid` or a target is out of range or not supported."""
+    def check(self, targets: Mapping[str, float | None], vivid: float = 1.0,
+              hints: Sequence[Hint] = ()) -> None:
+        """Raises a UserError for a target or `vivid` out of range, or what the model lacks."""
+        if hints and not self.takes_hints:
+            raise HintError("this model takes no hints: it was trained with hint_share=0. "
+                            f"Received: {len(hints)} hints")
         controls.check_targets(targets, self.controls, self.fixed_targets)
         if not 0.0 <= vivid <= MAX_VIVID:
             raise controls.ControlError(
@@ -148,24 +172,27 @@ class Colorizer:
 
     def _colorize(
         self, batch: np.ndarray, targets: Mapping[str, float | None], *, correct: bool = True,
-        vivid: float = 1.0,
+        vivid: float = 1.0, hints: Sequence[Hint] = (),
     ) -> np.ndarray:
         """Colorizes [n, h, w, 1 or 3] as from `data.as_batch`: uint8 [n, h, w, 3]."""
         height, width = self.working_size(*batch.shape[1:3])
         count = max(1, NETWORK_PIXELS // (height * width))
         return np.concatenate([
-            self._colorize_at_once(batch[start:start + count], targets, correct, vivid)
+            self._colorize_at_once(batch[start:start + count], targets, correct, vivid, hints)
             for start in range(0, len(batch), count)])
 
     def _colorize_at_once(
-        self, batch: np.ndarray, targets: Mapping[str, float | None], correct: bool, vivid: float
+        self, batch: np.ndarray, targets: Mapping[str, float | None], correct: bool, vivid: float,
+        hints: Sequence[Hint],
     ) -> np.ndarray:
         l_scaled = _by_rows(lambda _, band: _rgb_to_l_scaled(data.unit_rgb(band)), batch)
         l_small = self._shrink(l_scaled)
-        output = self._predict(*self._network_inputs(batch, l_small, targets))
+        output = self._predict(*self._network_inputs(batch, l_small, targets, hints))
         if self._predicts_lightness:
             l_small = output[..., :1]
             l_scaled = _predicted_lightness(l_small, l_scaled)
+        if self._stride > 1:
+            l_small = ops.average_pool(l_small, self._stride)
         ab_small = upsampling.smooth_flat(l_small, output[..., -2:])
         given = {name: value for name, value in targets.items() if value is not None}
         if given and correct:
@@ -173,12 +200,15 @@ class Colorizer:
                 l_small, ab_small, np.array(list(given.values()), "float32"))
         if vivid != 1.0:
             ab_small = postprocess.scale_chroma(l_small, ab_small, vivid)
+        if correct:
+            ab_small = meet_hints(hints, l_scaled, l_small, ab_small)
         upsampler = upsampling.Upsampler(l_small, ab_small, batch.shape[1:3])
         return _by_rows(
             lambda start, band: _scaled_to_rgb8(band, upsampler.rows(start, band)), l_scaled)
 
     def _network_inputs(
-        self, batch: np.ndarray, l_small, targets: Mapping[str, float | None]
+        self, batch: np.ndarray, l_small, targets: Mapping[str, float | None],
+        hints: Sequence[Hint],
     ) -> list:
         """The gray image at the network's scale and, for a conditional model, the condition."""
         inputs = [l_small]
@@ -188,6 +218,9 @@ class Colorizer:
         if self.controls:
             fixed = models.fixed_targets(self.controls, targets, len(batch))
             inputs.append(models.encode_targets(self.controls, fixed))
+        if self.takes_hints:
+            size = tuple(side // self._stride for side in l_small.shape[1:3])
+            inputs.append(np.repeat(hint_map(hints, batch.shape[1:3], size), len(batch), axis=0))
         return inputs
 
     def _shrink(self, gray):
@@ -203,6 +236,23 @@ class Colorizer:
             return max(self.image_size, self._multiple * round(scaled / self._multiple))
 
         return side(height), side(width)
+
+
+class _CachedEncoder:
+    """A generator in two parts: what the encoder gave for the last images is kept.
+
+    Other targets or hints for the same images then cost the decoder alone.
+    """
+
+    def __init__(self, encode: Callable, decode: Callable):
+        self._encode, self._decode = encode, decode
+        self._last: tuple[np.ndarray, Sequence] | None = None
+
+    def __call__(self, l_small, *others):
+        last, images = self._last, ops.convert_to_numpy(l_small)  # other threads may replace it
+        if last is None or not np.array_equal(last[0], images):
+            last = self._last = images, self._encode(l_small)
+        return self._decode(*last[1], *others)
 
 
 def _predicted_lightness(l_small, l_scaled: np.ndarray) -> np.ndarray:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 import shutil
-from typing import Mapping, Sequence
+from typing import Any, Mapping, Sequence
 
 from keras import ops
 import numpy as np
@@ -13,14 +13,15 @@ from tqdm import tqdm
 from colorizer import data
 from colorizer.files import make_output_folder
 from colorizer.inference.colorizer import Colorizer
+from colorizer.inference.hints import Hint, HintError
 
 SHEET_CELL = 512  # pixels of the longer side of an image in a contact sheet
 
 
 def colorize_files(
     colorizer: Colorizer, sources: Sequence[tuple[Path, Path]], output: str | Path, *,
-    overwrite: bool = False, combinations: Sequence[Mapping[str, float]] = ({},),
-    vivid: float = 1.0,
+    overwrite: bool = False, combinations: Sequence[Mapping[str, Any]] = ({},),
+    vivid: float = 1.0, hints: Sequence[Hint] = (),
 ) -> tuple[int, list[str]]:
     """Colorizes image files, one after the other; a bad one does not stop the others.
 
@@ -31,13 +32,14 @@ def colorize_files(
         overwrite: whether results that exist are replaced.
         combinations: targets by control; for more than one a contact sheet is made.
         vivid: factor on the chroma of the results, in [0, 4].
+        hints: the colors of some points of the only image.
 
     Returns:
         The number of images written, and one line for each that failed.
 
     Raises:
-        UserError: `vivid` or a target is out of range, the model does not support it, or nothing
-            can be written to `output`.
+        UserError: `vivid` or a target is out of range, the model does not support it, hints do not
+            go with the image, or nothing can be written to `output`.
 
     Example:
         >>> sources = data.expand_inputs([str(path) for path in data.sample_paths()])
@@ -45,7 +47,10 @@ def colorize_files(
         (5, [])
     """
     for targets in combinations:
-        colorizer.check(targets, vivid)
+        colorizer.check(targets, vivid, hints)
+    if hints and (len(sources) > 1 or len(combinations) > 1):
+        raise HintError("hints go with one image and one value of each target. Received: "
+                        f"{len(sources)} images, {len(combinations)} combinations of targets")
     folder, sheet = make_output_folder(output), len(combinations) > 1
     done, failures = 0, []
     # tqdm draws nothing on a terminal that says it has 0 columns, as Colab's does.
@@ -60,7 +65,7 @@ def colorize_files(
             if sheet:
                 data.save_grid(path, contact_sheet(colorizer, image.rgb, combinations, vivid))
             else:
-                rgb8 = colorizer(image.rgb, vivid=vivid, **combinations[0])
+                rgb8 = colorizer(image.rgb, vivid=vivid, hints=hints, **combinations[0])
                 data.write_image(path, rgb8, image.alpha)
             done += 1
         except data.ImageError as error:
@@ -71,7 +76,7 @@ def colorize_files(
 
 
 def contact_sheet(
-    colorizer: Colorizer, rgb: np.ndarray, combinations: Sequence[Mapping[str, float]],
+    colorizer: Colorizer, rgb: np.ndarray, combinations: Sequence[Mapping[str, Any]],
     vivid: float = 1.0,
 ) -> dict[str, np.ndarray]:
     """One image colorized for several targets: heading -> uint8 [1, h, w, 3], at most 512 px.

@@ -3,8 +3,10 @@
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
-    "generator": ["build_generator", "generator_from_config", "size_multiple"],
+    "generator": [
+        "build_generator", "generator_from_config", "color_stride", "size_multiple"],
     "encoder": ["build_efficientnet", "load_efficientnet"],
+    "decoder": ["build_photo_generator", "HINT_INPUTS"],
     "discriminator": ["build_discriminator", "discriminator_from_config"],
     "conditioning": ["Targets", "condition_size", "fixed_targets", "encode_targets"],
     "classifier": ["build_classifier", "load_classifier"],

@@ -12,6 +12,7 @@ from keras import layers
 
 from colorizer.config import TrainConfig
 from colorizer.models.conditioning import condition_input, condition_size, film
+from colorizer.models.generator import color_stride
 from colorizer.models.layers import LEAKY_SLOPE, LayerFactory
 
 LAYERS = ((1, 2), (2, 2), (4, 2), (8, 1))  # (channels over `base_channels`, stride)
@@ -62,6 +63,6 @@ def discriminator_from_config(config: TrainConfig, *, synchronized: bool = False
     model = config.model
     assert config.data.image_size and model.base_channels
     return build_discriminator(
-        config.data.image_size, model.base_channels, norm=model.disc_norm, init=model.init,
-        predict_lightness=model.predict_lightness,
+        config.data.image_size // color_stride(config), model.base_channels, norm=model.disc_norm,
+        init=model.init, predict_lightness=model.predict_lightness,
         condition_size=condition_size(config.controls.supported()), synchronized=synchronized)

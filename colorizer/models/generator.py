@@ -13,11 +13,11 @@ from keras import layers
 
 from colorizer.config import TrainConfig
 from colorizer.models.conditioning import condition_input, condition_size, film
+from colorizer.models.decoder import SIZE_MULTIPLE, STRIDE, build_photo_generator
 from colorizer.models.layers import LEAKY_SLOPE, LayerFactory, SelfAttention
 
 DROPOUT = 0.5  # of the decoder's first two layers, up to 64 px
 MIN_MAP = 2  # pixels at the bottleneck
-CONTEXT_CHANNELS = 256
 WIDE_IMAGE_SIZE = 128  # from here on, one more thin layer before the widening, and no dropout
 
 
@@ -35,15 +35,10 @@ def generator_channels(
     return [base_channels * factor for factor in factors]
 
 
-def size_multiple(image_size: int, num_downsamples: int | None = None) -> int:
-    """Sides that a generator built for `image_size` can take are multiples of this, in pixels."""
-    return 2**num_downsamples if num_downsamples else image_size // MIN_MAP
-
-
 def build_generator(
     image_size: int, base_channels: int = 64, *, num_downsamples: int | None = None,
     init: str = "he", predict_lightness: bool = False, attention_resolution: int | None = None,
-    global_context: bool = False, condition_size: int = 0, synchronized: bool = False,
+    condition_size: int = 0, synchronized: bool = False,
     fixed_size: bool = True,
 ) -> keras.Model:
     """Builds the U-Net that predicts ab from L.
@@ -57,11 +52,10 @@ def build_generator(
         predict_lightness: predict L as well as ab.
         attention_resolution: side in pixels, of a square training image, of the decoder's map
             that gets self-attention: 4, 8 ... `image_size`; None for none.
-        global_context: whether a summary of the whole image modulates the decoder.
         condition_size: length of the control vector of a conditional model; 0 for none.
         synchronized: batch statistics over all replicas, not each replica's own.
         fixed_size: False builds it for images of any size whose sides are multiples of
-            `size_multiple(image_size, num_downsamples)`.
+            `size_multiple`.
 
     Returns:
         A functional model: `l_scaled` float [batch, h, w, 1] in [-1, 1] (with a condition:
@@ -84,8 +78,6 @@ def build_generator(
         x = factory.normalize(x, f"encoder_{index}_norm")
         x = layers.LeakyReLU(LEAKY_SLOPE, name=f"encoder_{index}_relu")(x)
         skips.append(x)
-    if global_context:
-        embedding = _add_context(factory, x, embedding)
 
     map_side = image_size // 2 ** (len(channels) - 1)
     dropouts = 2 if image_size < WIDE_IMAGE_SIZE else 0
@@ -113,27 +105,28 @@ def generator_from_config(
 ) -> keras.Model:
     """Builds the generator of a run from its resolved settings."""
     model = config.model
+    condition = condition_size(config.controls.supported())
+    if model.encoder != "none":
+        return build_photo_generator(
+            trainable=model.encoder_trainable, condition_size=condition,
+            hints=config.controls.hint_share > 0, synchronized=synchronized)
     assert config.data.image_size and model.base_channels
     return build_generator(
         config.data.image_size, model.base_channels, num_downsamples=model.num_downsamples,
         init=model.init, predict_lightness=model.predict_lightness,
-        attention_resolution=model.attention_resolution, global_context=model.global_context,
-        condition_size=condition_size(config.controls.supported()), synchronized=synchronized,
-        fixed_size=fixed_size)
+        attention_resolution=model.attention_resolution,
+        condition_size=condition, synchronized=synchronized, fixed_size=fixed_size)
 
 
-def _add_context(factory: LayerFactory, deepest, embedding):
-    """Adds a summary of the deepest map to the embedding; zero at first, so that a trained
-    conditional network can be given it.
+def color_stride(config: TrainConfig) -> int:
+    """Pixels of the image, a side, for each pixel of the generator's colors."""
+    return 1 if config.model.encoder == "none" else STRIDE
 
-    Source: the global features of Iizuka, Simo-Serra and Ishikawa, Let there be Color!, ACM
-    Transactions on Graphics 35(4), 2016, section 3.2. There they are concatenated, here they
-    modulate the decoder (`conditioning.film`).
-    """
-    x = factory.conv(CONTEXT_CHANNELS, 1, name="context_features")(deepest)
-    x = layers.ReLU(name="context_relu")(x)
-    x = layers.GlobalAveragePooling2D(name="context_mean")(x)
-    if embedding is None:
-        return layers.Dense(CONTEXT_CHANNELS // 4, name="context")(x)
-    x = layers.Dense(embedding.shape[-1], kernel_initializer="zeros", name="context")(x)
-    return layers.Add(name="context_added")([embedding, x])
+
+def size_multiple(config: TrainConfig) -> int:
+    """Sides of images that the generator can take are multiples of this, in pixels."""
+    assert config.data.image_size
+    if config.model.encoder != "none":
+        return SIZE_MULTIPLE
+    downsamples = config.model.num_downsamples
+    return 2**downsamples if downsamples else config.data.image_size // MIN_MAP

@@ -96,7 +96,7 @@ def _with_pretrained_architecture(config: TrainConfig, workdir: Path) -> TrainCo
     defaults = {name: value for name, value, _ in TrainConfig().settings()}
     wanted = {name: value for name, value, _ in config.settings()}
     inherited = ("image_size", "base_channels", "num_downsamples", "predict_lightness",
-                 "attention_resolution", "global_context", "conditional")
+                 "attention_resolution", "conditional", "encoder", "hint_share")
     return config.replace(**{name: value for name, value, _ in source.settings()
                              if name in inherited and wanted[name] == defaults[name]})
 

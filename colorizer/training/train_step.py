@@ -7,28 +7,35 @@ from typing import Any, NamedTuple, Sequence
 
 import keras
 from keras import ops
+import numpy as np
 import tensorflow as tf
 
 from colorizer import color, losses, models
 from colorizer.color.controls import select
 from colorizer.config import TrainConfig
+from colorizer.training.hints import NUM_HINT_DRAWS, draw_hints
 from colorizer.training.targets import draw_targets, num_draws
 
 G, D = "generator", "discriminator"
+ENCODER_RATE = 0.1  # of the learning rate, for a pretrained encoder
+Schedule = tuple[tuple[str, ...], ...]
 # What each pass of the generator updates, in the order of a step: see `TrainConfig`.
-UPDATE_SCHEDULES = {"d_g": ((D,), (G,)), "d_g_g": ((D,), (G,), (G,)), "joint": ((G, D),)}
+UPDATE_SCHEDULES: dict[str, Schedule] = {
+    "d_g": ((D,), (G,)), "d_g_g": ((D,), (G,), (G,)), "joint": ((G, D),)}
 
 
 class Batch(NamedTuple):
     """One replica's images, float [batch, h, w, channels]."""
 
-    gray: Any  # 1 channel in [-1, 1], what the networks see: lightness or luma
+    gray: Any  # 1 channel in [-1, 1], what the generator sees: lightness or luma
+    gray_small: Any  # the same at the scale of its colors, as all that follows
     l_scaled: Any  # the lightness
     ab_real: Any  # what the discriminator sees as real
     ab_l1: Any  # what the L1 loss compares with
     rgb_l1: Any  # the same, RGB in [0, 1], for the perceptual loss
     targets: models.Targets  # of the color controls
     condition: Any  # the control vector of a conditional model, float [batch, n]; else None
+    hints: Any  # the colors of some points, float [batch, h, w, 3]; else None
 
 
 class TrainStep:
@@ -68,10 +75,10 @@ class TrainStep:
             ) if config.objective.perceptual_weight > 0 else None
         self._dropouts = [layer for layer in self.generator.layers
                           if isinstance(layer, keras.layers.Dropout)]
-        self._schedule: Sequence[tuple[str, ...]] = UPDATE_SCHEDULES[
-            config.optimizer.update_schedule]
-        if config.objective.adversarial_weight == 0:
-            self._schedule = [(G,) for networks in self._schedule if G in networks]
+        schedule = UPDATE_SCHEDULES[config.optimizer.update_schedule]
+        self._schedules: dict[bool, Schedule] = {  # with the discriminator, and without
+            True: schedule, False: tuple((G,) for networks in schedule if G in networks)}
+        self._stride = models.color_stride(config)
         self._controls = config.controls.supported() or select(
             list(config.controls.desired()))
         # Unless fused, the pixelwise color mathematics takes a third of a step on CPUs.
@@ -98,12 +105,13 @@ class TrainStep:
         self.discriminator_optimizer.learning_rate = discriminator
 
     @functools.partial(tf.function, autograph=False)
-    def __call__(self, rgb, step):
+    def __call__(self, rgb, step, adversarial: bool = True):
         """Takes one step: the updates of the schedule, each of which happens only if it is finite.
 
         Args:
             rgb: uint8 [batch, size, size, 3], one such tensor per replica.
             step: int64 scalar, the number of finished steps.
+            adversarial: whether the discriminator takes part, if the objective has one.
 
         Returns:
             float32 scalars by name: losses averaged over the global batch, and the L2 norms of
@@ -113,22 +121,24 @@ class TrainStep:
         """
         batch = self.strategy.run(self._prepare_batch, args=(rgb, step))
         values: dict[str, Any] = {}
-        for index in range(len(self._schedule)):
-            for name, value in self.update(batch, step, index).items():
+        schedule = self._schedules[adversarial and self.config.objective.adversarial_weight > 0]
+        for index in range(len(schedule)):
+            for name, value in self.update(batch, step, schedule, index).items():
                 earlier = values.get(name, 0.0)
                 values[name] = tf.where(tf.math.is_finite(earlier), value, earlier)
         return values
 
-    def update(self, batch: Batch, step, index: int):
+    def update(self, batch: Batch, step, schedule: Schedule, index: int):
         """Updates the networks of one entry of the schedule; returns the losses by name."""
         per_replica, gradients, before = self.strategy.run(
-            self._differentiate, args=(batch, step, index))
+            self._differentiate, args=(batch, step, schedule, index))
         values = {name: self.strategy.reduce("SUM", value, axis=None)
                   for name, value in per_replica.items()}
         finite = tf.reduce_all(tf.math.is_finite(list(values.values())))
         # Around strategy.run, not in it: optimizers synchronize replicas, which a tf.cond forbids.
         tf.cond(finite,
-                lambda: self.strategy.run(self._apply, args=(gradients, step, index)),
+                lambda: self.strategy.run(
+                    self._apply, args=(gradients, step, index == len(schedule) - 1)),
                 lambda: self.strategy.run(self._restore, args=(before,)))
         return values
 
@@ -158,10 +168,10 @@ class TrainStep:
                  "fake": losses.adversarial_loss(fake_logits, 0.0)}
         return terms["real"] + terms["fake"], terms
 
-    def _differentiate(self, batch: Batch, step, index: int):
+    def _differentiate(self, batch: Batch, step, schedule: Schedule, index: int):
         """Losses and gradients of one replica's images, and the state that the passes change."""
-        networks = self._schedule[index]
-        self._seed_dropout(step, index)
+        networks = schedule[index]
+        self._seed_dropout(step, len(schedule), index)
         before = [tf.identity(variable) for variable in self._changed_by_passes()]
         results, gradients, real_logits, fake_logits = {}, {}, None, None
         with tf.GradientTape(persistent=True) as tape:
@@ -169,7 +179,7 @@ class TrainStep:
             if D in networks:
                 real_logits = self._discriminate(
                     batch, self._as_output(batch, batch.ab_real))
-            if self.config.objective.adversarial_weight > 0:
+            if any(D in networks for networks in schedule):
                 fake_logits = self._discriminate(batch, fake)
             found = {}
             if G in networks:
@@ -186,10 +196,10 @@ class TrainStep:
                 results[f"{name}/gradient_norm"] = tf.linalg.global_norm(gradients[name])
         return results, gradients, before
 
-    def _apply(self, gradients, step, index: int):
+    def _apply(self, gradients, step, last: bool):
         for name, values in gradients.items():
             self._optimizer(name).apply(values, getattr(self, name).trainable_variables)
-        if index == len(self._schedule) - 1:
+        if last:
             self._update_average(step)
 
     def _restore(self, before):
@@ -208,26 +218,41 @@ class TrainStep:
     def _prepare_batch(self, rgb8, step) -> Batch:
         """The images of one replica in the networks' scales, and their targets."""
         rgb = ops.cast(rgb8, "float32") / 255.0
+        predict_lightness = self.config.model.predict_lightness
+        gray = color.rgb_to_luma_scaled(rgb) if predict_lightness else color.rgb_to_l_scaled(rgb)
+        gray_small = gray
+        if self._stride > 1:
+            rgb, gray_small = (ops.average_pool(image, self._stride) for image in (rgb, gray))
         lab = color.rgb_to_lab(rgb)
+        if self.config.data.chroma_gain != 1.0:
+            lab = color.to_gamut(lab * np.array([1.0, *2 * [self.config.data.chroma_gain]], "f"))
+            rgb = color.lab_to_rgb(lab)
         l_scaled, ab_real = color.lab_to_scaled(lab)
-        gray = color.rgb_to_luma_scaled(rgb) if self.config.model.predict_lightness else l_scaled
-        settings = self.config.controls
+        settings, objective = self.config.controls, self.config.objective
         assert self.config.optimizer.batch_size
         batch = self.config.optimizer.batch_size // self.replicas
-        if not settings.conditional:
+        uniform = self._draw(batch, step)
+        rgb_l1, ab_l1, condition, hints = rgb, ab_real, None, None
+        if settings.conditional:
+            rgb_edited, ab_edited, targets = self._retarget(
+                lab, uniform[:, :num_draws(self._controls)])
+            condition = models.encode_targets(self._controls, targets)
+            ab_real = ab_edited
+            if objective.l1_target == "retargeted":
+                rgb_l1, ab_l1 = rgb_edited, ab_edited
+        else:
             targets = models.fixed_targets(self._controls, settings.desired(), batch)
-            return Batch(gray, l_scaled, ab_real, ab_real, rgb, targets, None)
-        # All replicas draw for the whole batch and take their share: as one replica would.
-        draws = num_draws(self._controls)
+        if settings.hint_share > 0:
+            hints = draw_hints(ab_l1, uniform[:, -NUM_HINT_DRAWS:], settings.hint_share)
+        return Batch(gray, gray_small, l_scaled, ab_real, ab_l1, rgb_l1, targets, condition, hints)
+
+    def _draw(self, batch: int, step):
+        """Uniform numbers for each image: all replicas draw for the whole batch, as one would."""
+        draws = num_draws(self._controls) + NUM_HINT_DRAWS
         uniform = tf.random.stateless_uniform(
             [batch * self.replicas, draws],
             tf.stack([tf.constant(self.config.run.seed, tf.int64), step]))
-        uniform = tf.slice(uniform, [_replica() * batch, 0], [batch, draws])
-        rgb_edited, ab_edited, targets = self._retarget(lab, uniform)
-        condition = models.encode_targets(self._controls, targets)
-        if self.config.objective.l1_target == "original":
-            return Batch(gray, l_scaled, ab_edited, ab_real, rgb, targets, condition)
-        return Batch(gray, l_scaled, ab_edited, ab_edited, rgb_edited, targets, condition)
+        return tf.slice(uniform, [_replica() * batch, 0], [batch, draws])
 
     def _retarget_originals(self, lab, uniform):
         """The edited originals as RGB and scaled ab, and the targets that they meet."""
@@ -245,12 +270,13 @@ class TrainStep:
 
     def _inputs(self, model: keras.Model, images: list, batch: Batch):
         """What a network is called with: the images, and the condition if it has that input."""
-        if len(model.inputs) > len(images):
-            return [*images, batch.condition]
-        return images if len(images) > 1 else images[0]
+        others = {"condition": batch.condition, "hints": batch.hints}
+        names = [one.name for one in model.inputs[len(images):]]
+        inputs = [*images, *(others[name] for name in names)]
+        return inputs if len(inputs) > 1 else inputs[0]
 
     def _discriminate(self, batch: Batch, image):
-        inputs = self._inputs(self.discriminator, [batch.gray, image], batch)
+        inputs = self._inputs(self.discriminator, [batch.gray_small, image], batch)
         return self.discriminator(inputs, training=True)
 
     def _as_output(self, batch: Batch, ab_scaled):
@@ -264,13 +290,13 @@ class TrainStep:
         return tf.nn.compute_average_loss(
             per_example, global_batch_size=self.config.optimizer.batch_size)
 
-    def _seed_dropout(self, step, index: int):
+    def _seed_dropout(self, step, updates: int, index: int):
         """Makes each mask a function of (seed, layer, step, replica, update): a resume repeats it.
 
         Checkpoints lack the state of Keras's seed generators; equal states give equal masks.
         """
         count = step * self.replicas + tf.cast(_replica(), tf.int64)
-        count = count * len(self._schedule) + index
+        count = count * updates + index
         for number, layer in enumerate(self._dropouts):
             seed = self.config.run.seed + number
             layer.seed_generator.state.assign(tf.stack([tf.cast(seed, tf.int64), count]))
@@ -288,12 +314,30 @@ class TrainStep:
         return self.generator_optimizer if network == G else self.discriminator_optimizer
 
     def _build_optimizer(self, model: keras.Model) -> keras.Optimizer:
-        optimizer = keras.optimizers.Adam(
-            self.config.optimizer.lr, beta_1=self.config.optimizer.beta1)
-        if self.config.optimizer.precision == "mixed_float16":
+        settings = self.config.optimizer
+        assert settings.lr
+        share = settings.encoder_lr / settings.lr if settings.encoder_lr else ENCODER_RATE
+        slow = {variable.path for layer in model.layers if layer.name == "encoder"
+                for variable in layer.trainable_variables}
+        optimizer = _Adam(settings.lr, settings.beta1, [
+            share if variable.path in slow else 1.0 for variable in model.trainable_variables])
+        if settings.precision == "mixed_float16":
             optimizer = keras.optimizers.LossScaleOptimizer(optimizer)
         optimizer.build(model.trainable_variables)
         return optimizer
+
+
+class _Adam(keras.optimizers.Adam):
+    """Adam that gives each variable its own share of the learning rate."""
+
+    def __init__(self, learning_rate: float, beta1: float, shares: Sequence[float]):
+        super().__init__(learning_rate, beta_1=beta1)
+        self._shares = shares
+
+    def update_step(self, gradient, variable, learning_rate):
+        # As Adam itself finds the moments of a variable, which may be one replica's part of it.
+        share = self._shares[self._get_variable_index(variable)]
+        super().update_step(gradient, variable, share * learning_rate)
 
 
 def _replica():

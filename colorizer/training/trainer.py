@@ -64,6 +64,7 @@ class Trainer:
         self.step = 0
         self.total_steps = total_steps(config, dataset.train.size)
         self.steps_per_epoch = max(1, round(dataset.train.size / self.batch_size))
+        self._pretrain_steps = round(config.objective.pretrain_epochs * self.steps_per_epoch)
         self.train_step = TrainStep(config, strategy)
         self.learning_rates = LearningRates(config.optimizer)
         self.bad_steps = BadSteps()
@@ -162,7 +163,9 @@ class Trainer:
             raise UserError(f"step {self.step}: the training images cannot be read any more; "
                             f"the run is saved. Received: {reason}")
         with self.workers.watched(self.step):
-            self._pending.append(self.train_step(rgb, tf.constant(self.step, tf.int64)))
+            adversarial = self.step >= self._pretrain_steps
+            self._pending.append(
+                self.train_step(rgb, tf.constant(self.step, tf.int64), adversarial))
         self.step += 1
 
     def _rewind(self, reason: str, progress: tqdm) -> None:

@@ -13,7 +13,7 @@ from colorizer.errors import UserError
 import train
 
 ROOT = Path(__file__).resolve().parents[2]
-MAX_FLAGS = 45
+MAX_FLAGS = 51
 BARE = "import sys; assert not {'tensorflow', 'keras'} & set(sys.modules)"
 
 
@@ -40,6 +40,13 @@ def error(capsys, *arguments):
     assert output.out == ""
     (line,) = output.err.splitlines()
     return line
+
+
+def test_names_are_given_by_commas_or_one_by_one():
+    assert cli.split_names("metrics", ["a,b", "", "c"], "abc") == ["a", "b", "c"]
+    assert cli.split_names("compare", ["any"]) == ["any"]
+    with pytest.raises(UserError, match="`metrics` must be of a, b. Received: metrics=d,c"):
+        cli.split_names("metrics", ["a,d", "c"], ["a", "b"])
 
 
 def test_the_published_command_means_what_it_did():

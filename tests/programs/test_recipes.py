@@ -35,6 +35,7 @@ RECIPES = {
     "controlled_saturation_0.75_hue_0.6": dict(
         desired_saturation=0.75, desired_hue=0.6, **COURSE),
     "controlled": dict(conditional=True, control_weight=20, ema_decay=0.999),
+    "photos": dict(encoder="efficientnet_lite0", image_size=224, conditional=True, hint_share=0.35),
 }
 
 
@@ -63,7 +64,7 @@ def test_a_recipe_trains_for_the_published_epochs(name, steps):
     assert total_steps(of_flagfile(name), CIFAR10) == steps
 
 
-# The others have the networks and losses of one of these.
+# The others have the networks and losses of one of these; photos has a test of its own.
 @pytest.mark.parametrize("name", [
     "nazeri_cifar10", "nazeri_cifar10_released", "hars_batch", "hars_spectral",
     "attention_perceptual", "controlled_saturation_0.75_hue_0.6", "controlled"])

@@ -109,6 +109,14 @@ def test_controls_and_the_perceptual_loss_add_to_the_generators_and_are_learned(
     assert last < 0.9 * values["generator/saturation"]
 
 
+def test_before_the_discriminator_joins_the_generator_trains_alone(make, untraced):
+    step = make(**PLAIN)
+    before = everything(step)
+    values = step(tf.constant(some_images()), tf.constant(0, tf.int64), False)
+    assert set(values) == {f"generator/{name}" for name in ("loss", "l1", "gradient_norm")}
+    assert changed(before, step, "generator/") and not changed(before, step, "discriminator/")
+
+
 def test_constant_images_train_without_a_nan(make, untraced):
     step = make(**FIXED)
     levels = np.uint8([0, 255, 128, 1])[:, None, None, None]
@@ -158,16 +166,15 @@ def test_the_generator_faces_the_updated_discriminator_unless_the_update_is_join
                        step.discriminator_optimizer.iterations.numpy())
 
 
-def test_dropout_differs_between_steps_updates_and_replicas(make, untraced, monkeypatch):
+def test_dropout_differs_between_steps_updates_and_replicas(make, untraced):
     step = make(2, **VARIANTS[-1])
 
     def seeds(index, update):
         def read():
-            step._seed_dropout(tf.constant(index, tf.int64), update)
+            step._seed_dropout(tf.constant(index, tf.int64), 3, update)
             return tf.convert_to_tensor(step._dropouts[0].seed_generator.state.value)
         return step.strategy.experimental_local_results(step.strategy.run(read))
 
-    monkeypatch.setattr(step, "_schedule", 3 * step._schedule)
     found = {tuple(seed.numpy()) for index in (0, 1) for update in range(3)
              for seed in seeds(index, update)}
     assert len(found) == 2 * 3 * 2  # steps, updates, replicas
@@ -291,9 +298,9 @@ def prepare(step, **changes):
     step.config = step.config.replace(**changes)
     batches = step.strategy.run(
         step._prepare_batch, args=(per_replica(step.strategy, some_images()), STEP))
-    parts = [np.concatenate(step.strategy.experimental_local_results(part))
-             for part in tf.nest.flatten(batches) if part is not None]
-    return tf.nest.pack_sequence_as(batches, parts) if batches.condition is not None else batches
+    return tf.nest.map_structure(
+        lambda part: None if part is None else np.concatenate(
+            step.strategy.experimental_local_results(part)), batches)
 
 
 def test_two_replicas_draw_the_targets_that_one_would(make, untraced):

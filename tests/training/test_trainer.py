@@ -16,6 +16,7 @@ from colorizer.errors import UserError
 from colorizer.models import weights
 from colorizer.training import run, summaries
 from colorizer.training.distribution import STOPPED_STATUS, StopSignals
+from colorizer.training.train_step import TrainStep
 from colorizer.training.trainer import total_steps
 from tests.training.faults.harness import (
     assert_same_state, config, events, newest, scalars, step_of
@@ -118,6 +119,15 @@ def test_what_another_run_cannot_give_begins_afresh_and_is_named(
 def test_the_steps_of_a_run_are_its_epochs_over_the_images(epochs, max_steps, expected):
     settings = TrainConfig().resolve(32).replace(epochs=epochs, max_steps=max_steps)
     assert total_steps(settings, 50_000) == expected
+
+
+def test_the_discriminator_joins_after_the_pretraining(train, tmp_path, monkeypatch, untraced):
+    joined, step = [], TrainStep.__call__
+    monkeypatch.setattr(TrainStep, "__call__", lambda self, rgb, index, adversarial: (
+        joined.append(adversarial), step(self, rgb, index, adversarial))[1])
+    images = data.load_dataset("sample").train.size
+    assert train(config(tmp_path, max_steps=3, pretrain_epochs=4 / images)) == 0
+    assert joined == [False, False, True]  # two steps of two images
 
 
 # ---------------------------------------------------------------------------------- the best one
