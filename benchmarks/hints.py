@@ -14,7 +14,7 @@ from __future__ import annotations
 from absl import flags
 import numpy as np
 from scipy import sparse
-from scipy.sparse.linalg import spsolve
+from scipy.sparse.linalg import splu
 from skimage import color as skcolor
 
 from colorizer import cli, data, inference
@@ -51,8 +51,7 @@ def levin_spread(lightness: np.ndarray, rows, columns, values: np.ndarray) -> np
     wanted = np.zeros((index.size, 2))
     wanted[index[rows, columns]] = values
     system = difference.T @ difference + sparse.diags(fixed + PULL)
-    return np.stack([spsolve(system.tocsc(), wanted[:, k]) for k in (0, 1)], -1).reshape(
-        height, width, 2)
+    return splu(system.tocsc()).solve(wanted).reshape(height, width, 2)
 
 
 def main(argv: list[str]) -> None:
