@@ -19,7 +19,6 @@ from colorizer.models.encoder import MAPS, load_efficientnet
 from colorizer.models.layers import LayerFactory
 
 STRIDE = 4  # the colors are at this fraction of the image
-SIZE_MULTIPLE = 32  # the deepest map is at 1/32
 HINT_INPUTS = 3  # a and b of a hint, and where it is
 # Of each scale from 1/32 to 1/4: channels of the decoder, and of the hints that join it there.
 CHANNELS, HINT_CHANNELS = (192, 112, 72, 40), (64, 48, 32, 16)
@@ -127,7 +126,7 @@ def build_photo_generator(
 
     Returns:
         A functional model: [`l_scaled` float [batch, h, w, 1] in [-1, 1], sides multiples of
-        `SIZE_MULTIPLE` (, `condition` float [batch, condition_size]) (, `hints` float
+        `config.ENCODER_MULTIPLE` (, `condition` float [batch, condition_size]) (, `hints` float
         [batch, h / 4, w / 4, 3]: scaled ab, and 1 where a hint is)] -> `ab_scaled` float32
         [batch, h / 4, w / 4, 2] in [-1, 1]. Its layers `encoder` and `decoder` are models.
 

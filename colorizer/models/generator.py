@@ -11,9 +11,9 @@ import math
 import keras
 from keras import layers
 
-from colorizer.config import TrainConfig
+from colorizer.config import ENCODER_MULTIPLE, TrainConfig
 from colorizer.models.conditioning import condition_input, condition_size, film
-from colorizer.models.decoder import SIZE_MULTIPLE, STRIDE, build_photo_generator
+from colorizer.models.decoder import STRIDE, build_photo_generator
 from colorizer.models.layers import LEAKY_SLOPE, LayerFactory, SelfAttention
 
 DROPOUT = 0.5  # of the decoder's first two layers, up to 64 px
@@ -127,6 +127,6 @@ def size_multiple(config: TrainConfig) -> int:
     """Sides of images that the generator can take are multiples of this, in pixels."""
     assert config.data.image_size
     if config.model.encoder != "none":
-        return SIZE_MULTIPLE
+        return ENCODER_MULTIPLE
     downsamples = config.model.num_downsamples
     return 2**downsamples if downsamples else config.data.image_size // MIN_MAP

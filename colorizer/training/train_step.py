@@ -208,9 +208,10 @@ class TrainStep:
 
     def _changed_by_passes(self):
         """What a training pass changes: batch norm's averages, spectrally normalized kernels."""
+        encoder = {variable.path for variable in _encoder_variables(self.generator)}
         variables = [variable for model in (self.generator, self.discriminator)
                      for variable in model.non_trainable_variables
-                     if variable.dtype == "float32"]
+                     if variable.dtype == "float32" and variable.path not in encoder]
         if self.config.model.disc_norm == "spectral":
             variables += self.discriminator.trainable_variables
         return variables
@@ -249,9 +250,8 @@ class TrainStep:
     def _draw(self, batch: int, step):
         """Uniform numbers for each image: all replicas draw for the whole batch, as one would."""
         draws = num_draws(self._controls) + NUM_HINT_DRAWS
-        uniform = tf.random.stateless_uniform(
-            [batch * self.replicas, draws],
-            tf.stack([tf.constant(self.config.run.seed, tf.int64), step]))
+        seeds = tf.stack([tf.constant(self.config.run.seed, tf.int64), step])
+        uniform = tf.random.stateless_uniform([batch * self.replicas, draws], seeds)
         return tf.slice(uniform, [_replica() * batch, 0], [batch, draws])
 
     def _retarget_originals(self, lab, uniform):
@@ -317,8 +317,7 @@ class TrainStep:
         settings = self.config.optimizer
         assert settings.lr
         share = settings.encoder_lr / settings.lr if settings.encoder_lr else ENCODER_RATE
-        slow = {variable.path for layer in model.layers if layer.name == "encoder"
-                for variable in layer.trainable_variables}
+        slow = {variable.path for variable in _encoder_variables(model)}
         optimizer = _Adam(settings.lr, settings.beta1, [
             share if variable.path in slow else 1.0 for variable in model.trainable_variables])
         if settings.precision == "mixed_float16":
@@ -338,6 +337,12 @@ class _Adam(keras.optimizers.Adam):
         # As Adam itself finds the moments of a variable, which may be one replica's part of it.
         share = self._shares[self._get_variable_index(variable)]
         super().update_step(gradient, variable, share * learning_rate)
+
+
+def _encoder_variables(model: keras.Model) -> list:
+    """The variables of a pretrained encoder, which has no batch norm; none without one."""
+    return [variable for layer in model.layers if layer.name == "encoder"
+            for variable in layer.variables]
 
 
 def _replica():

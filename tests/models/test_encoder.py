@@ -67,6 +67,15 @@ def test_colors_are_at_a_quarter_and_gray_before_training(generator):
     np.testing.assert_array_equal(output, np.zeros((1, 16, 24, 2)))
 
 
+def test_maps_are_enlarged_alike_whether_their_size_is_known_or_not():
+    maps = np.random.default_rng(0).normal(size=(2, 3, 5, 4)).astype("float32")
+    of_any_size = tf.function(
+        decoder.Enlarge(), input_signature=[tf.TensorSpec([None, None, None, 4])])
+    expected = tf.image.resize(maps, (6, 10))
+    np.testing.assert_allclose(of_any_size(maps), expected, atol=1e-6)
+    np.testing.assert_allclose(decoder.Enlarge()(maps), expected, atol=1e-6)
+
+
 def test_a_hint_and_a_target_change_colors_and_not_the_encoders_maps(generator):
     shape = generator.get_layer("decoder").get_layer("ab").kernel.shape
     generator.get_layer("decoder").get_layer("ab").kernel.assign(np.full(shape, 1e-4))
