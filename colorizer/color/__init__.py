@@ -7,7 +7,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
         "RGB_TO_XYZ", "L_HALF_RANGE", "AB_RANGE", "srgb_to_linear", "linear_to_srgb",
         "rgb_to_lab", "lab_to_rgb", "lab_to_linear", "lab_to_scaled", "scaled_to_lab",
         "rgb_to_l_scaled", "rgb_to_luma_scaled"],
-    "gamut": ["to_gamut", "scaled_to_rgb", "scaled_to_rgb8"],
+    "gamut": ["to_gamut", "is_outside", "scaled_to_rgb", "scaled_to_rgb8"],
     "statistics": [
         "measure", "distance", "saturation", "hue", "linear_hue", "red", "green", "blue",
         "colorfulness", "warmth", "achievable_range"],

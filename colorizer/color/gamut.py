@@ -29,6 +29,11 @@ def to_gamut(lab):
     return ops.concatenate([lab[..., :1], lab[..., 1:] * _scale(lab)[..., None]], axis=-1)
 
 
+def is_outside(lab):
+    """Whether `to_gamut` changes each color: bool [...] of float [..., 3]."""
+    return _overshoot(*(lab[..., i] for i in range(3))) > GAMUT_TOLERANCE
+
+
 def _scale(lab):
     """The largest factor on (a*, b*) with which each color is inside: float [...] in [0, 1]."""
     l_star, a, b = (ops.stop_gradient(lab[..., i]) for i in range(3))

@@ -9,7 +9,8 @@ import numpy as np
 
 from colorizer import color
 
-STEPS = 0.5 ** np.arange(13, dtype="float32")  # of an amount: up to 2 either way, to 2.4e-4
+STEPS = 0.5 ** np.arange(9, dtype="float32")  # shares of the first step
+FIRST_STEP = 8.0  # amount by statistic: what is left of the way to the targets may take this much
 REPEATS = 2  # of each step for several targets: meeting one moves the others a little
 # Statistic by amount. An edit that gains less is not made, unless it makes the image grayer: a
 # target beyond the gamut would be followed to where the last differences between colors are torn
@@ -34,7 +35,8 @@ def meet_targets(lab, targets: Mapping[str, float]):
     A conditional network comes near its targets. The rest of the way is made by the edits that
     made its training images (`color.apply_edit`), one for the whole image, so that flat regions
     stay flat. It is found by halved steps: each control in turn tries a step towards its target,
-    and keeps it if that brings its statistic nearer.
+    and keeps it if that brings its statistic nearer. The first step is larger the farther an image
+    is from its targets, at most 1; an amount is found to 1/256 of that.
 
     Args:
         lab: float [batch, h, w, 3], L* in [0, 100]; colors outside the gamut are mapped into it.
@@ -73,7 +75,7 @@ def meet_targets(lab, targets: Mapping[str, float]):
 
     def try_step(i, state):
         amounts, left = state
-        step = ops.take(trials, i, axis=0)
+        step = first * ops.take(trials, i, axis=0)
         trial = amounts + step * ops.sign(left)
         trial_left = errors(trial)
         gain = ops.abs(left) - ops.abs(trial_left)
@@ -81,5 +83,8 @@ def meet_targets(lab, targets: Mapping[str, float]):
         better = ops.any((step > 0.0) & (gain > min_gain), axis=1, keepdims=True)
         return ops.where(better, trial, amounts), ops.where(better, trial_left, left)
 
-    start = ops.zeros_like(ops.stack(aims, axis=1))
-    return edited(ops.fori_loop(0, len(steps), try_step, (start, errors(start)))[0])
+    amounts = ops.zeros_like(ops.stack(aims, axis=1))
+    left = errors(amounts)
+    first = ops.minimum(1.0, FIRST_STEP * ops.max(ops.abs(left), axis=1, keepdims=True))
+    first = ops.where(grayer & (left < 0.0), 1.0, first)  # a faint tint is a whole step from gray
+    return edited(ops.fori_loop(0, len(steps), try_step, (amounts, left))[0])

@@ -11,6 +11,8 @@ by bicubic interpolation.
 
 from __future__ import annotations
 
+import functools
+
 from keras import ops
 import numpy as np
 
@@ -59,6 +61,7 @@ class Upsampler:
         return slope * l_scaled + offset
 
 
+@functools.lru_cache(maxsize=16)
 def resize_weights(source: int, target: int) -> np.ndarray:
     """Resizing along one axis as a matrix: float32 [target, source], rows add up to 1.
 

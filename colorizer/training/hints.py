@@ -11,15 +11,33 @@ MAX_POINTS = 40
 CONTINUE = 7.0 / 8.0  # chance of one more point: 8 on average
 RADII = (0, 1, 2)  # of a patch around its point, in pixels of the colors
 NUM_HINT_DRAWS = 2 + 3 * MAX_POINTS
+FADE = 4.0  # points that halve what `chroma_gain` adds
 
 
-def draw_hints(ab_scaled, uniform, share: float):
+def draw_counts(uniform, share: float):
+    """How many points each image shows: float [batch, 1], geometric for a share of them, else 0.
+
+    `uniform` is as for `draw_hints`.
+    """
+    count = 1.0 + ops.floor(ops.log1p(-uniform[:, :1]) / math.log(CONTINUE))
+    return ops.where(uniform[:, 1:2] < share, count, 0.0)
+
+
+def faded_gain(gain: float, counts):
+    """The factor on the chroma of each image: float [batch, 1].
+
+    The more colors are known the less is muted, and the less is made up for.
+    """
+    return 1.0 + (gain - 1.0) * FADE / (FADE + counts)
+
+
+def draw_hints(ab_scaled, counts, uniform):
     """Shows each image's own colors in small patches around some points.
 
     Args:
         ab_scaled: float [batch, h, w, 2], the colors to be predicted.
+        counts: of `draw_counts`.
         uniform: float [batch, NUM_HINT_DRAWS] in [0, 1).
-        share: of the images that have hints at all; their number of points is geometric.
 
     Returns:
         float [batch, h, w, 3]: ab of the patches, constant in each, and 1 there; else 0.
@@ -28,12 +46,10 @@ def draw_hints(ab_scaled, uniform, share: float):
     SIGGRAPH 2017, section 3.1; there the points lie about the middle, here they are uniform.
     """
     height, width = ab_scaled.shape[1:3]
-    count = 1.0 + ops.floor(ops.log1p(-uniform[:, :1]) / math.log(CONTINUE))
-    count = ops.where(uniform[:, 1:2] < share, count, 0.0)
     row, column, size = ops.split(uniform[:, 2:], 3, axis=1)  # [batch, points] each
     row, column = ops.floor(row * height), ops.floor(column * width)
     radius = ops.take(np.array(RADII, "float32"), ops.cast(size * len(RADII), "int32"))
-    shown = ops.arange(MAX_POINTS, dtype="float32") < count
+    shown = ops.arange(MAX_POINTS, dtype="float32") < counts
     covered = ops.logical_and(
         _near(row, height, radius)[..., None], _near(column, width, radius)[:, :, None])
     covered = ops.cast(ops.logical_and(covered, shown[..., None, None]), "float32")

@@ -7,13 +7,12 @@ from typing import Any, NamedTuple, Sequence
 
 import keras
 from keras import ops
-import numpy as np
 import tensorflow as tf
 
 from colorizer import color, losses, models
 from colorizer.color.controls import select
 from colorizer.config import TrainConfig
-from colorizer.training.hints import NUM_HINT_DRAWS, draw_hints
+from colorizer.training.hints import NUM_HINT_DRAWS, draw_counts, draw_hints, faded_gain
 from colorizer.training.targets import draw_targets, num_draws
 
 G, D = "generator", "discriminator"
@@ -225,18 +224,19 @@ class TrainStep:
         if self._stride > 1:
             rgb, gray_small = (ops.average_pool(image, self._stride) for image in (rgb, gray))
         lab = color.rgb_to_lab(rgb)
-        if self.config.data.chroma_gain != 1.0:
-            lab = color.to_gamut(lab * np.array([1.0, *2 * [self.config.data.chroma_gain]], "f"))
-            rgb = color.lab_to_rgb(lab)
-        l_scaled, ab_real = color.lab_to_scaled(lab)
         settings, objective = self.config.controls, self.config.objective
         assert self.config.optimizer.batch_size
         batch = self.config.optimizer.batch_size // self.replicas
-        uniform = self._draw(batch, step)
+        uniform, hint_draws = self._draw(batch, step)
+        counts = draw_counts(hint_draws, settings.hint_share)
+        if self.config.data.chroma_gain != 1.0:
+            gain = faded_gain(self.config.data.chroma_gain, counts)[:, None, None]
+            lab = color.to_gamut(ops.concatenate([lab[..., :1], gain * lab[..., 1:]], axis=-1))
+            rgb = color.lab_to_rgb(lab)
+        l_scaled, ab_real = color.lab_to_scaled(lab)
         rgb_l1, ab_l1, condition, hints = rgb, ab_real, None, None
         if settings.conditional:
-            rgb_edited, ab_edited, targets = self._retarget(
-                lab, uniform[:, :num_draws(self._controls)])
+            rgb_edited, ab_edited, targets = self._retarget(lab, uniform)
             condition = models.encode_targets(self._controls, targets)
             ab_real = ab_edited
             if objective.l1_target == "retargeted":
@@ -244,15 +244,15 @@ class TrainStep:
         else:
             targets = models.fixed_targets(self._controls, settings.desired(), batch)
         if settings.hint_share > 0:
-            hints = draw_hints(ab_l1, uniform[:, -NUM_HINT_DRAWS:], settings.hint_share)
+            hints = draw_hints(ab_l1, counts, hint_draws)
         return Batch(gray, gray_small, l_scaled, ab_real, ab_l1, rgb_l1, targets, condition, hints)
 
     def _draw(self, batch: int, step):
-        """Uniform numbers for each image: all replicas draw for the whole batch, as one would."""
-        draws = num_draws(self._controls) + NUM_HINT_DRAWS
+        """Uniform numbers for each image's targets and hints, drawn for the whole batch at once."""
+        draws = [num_draws(self._controls), NUM_HINT_DRAWS]
         seeds = tf.stack([tf.constant(self.config.run.seed, tf.int64), step])
-        uniform = tf.random.stateless_uniform([batch * self.replicas, draws], seeds)
-        return tf.slice(uniform, [_replica() * batch, 0], [batch, draws])
+        uniform = tf.random.stateless_uniform([batch * self.replicas, sum(draws)], seeds)
+        return tf.split(tf.slice(uniform, [_replica() * batch, 0], [batch, sum(draws)]), draws, 1)
 
     def _retarget_originals(self, lab, uniform):
         """The edited originals as RGB and scaled ab, and the targets that they meet."""

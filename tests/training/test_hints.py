@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from colorizer.training.hints import CONTINUE, NUM_HINT_DRAWS, draw_hints
+from colorizer.training.hints import CONTINUE, NUM_HINT_DRAWS, draw_counts, draw_hints, faded_gain
 
 SIZE = 24
 
@@ -12,7 +12,8 @@ def drawn(share=1.0, batch=400, seed=0):
     columns = np.linspace(-0.8, 0.8, SIZE)
     ab = np.stack(np.meshgrid(columns, columns, indexing="ij"), axis=-1).astype("float32")
     uniform = rng.uniform(size=(batch, NUM_HINT_DRAWS)).astype("float32")
-    return ab, np.asarray(draw_hints(np.repeat(ab[None], batch, 0), uniform, share))
+    counts = draw_counts(uniform, share)
+    return ab, np.asarray(draw_hints(np.repeat(ab[None], batch, 0), counts, uniform))
 
 
 def test_hints_are_patches_of_the_images_own_colors_and_zero_elsewhere():
@@ -37,3 +38,8 @@ def test_the_share_and_the_number_of_points_are_those_stated():
 
 def test_the_draws_alone_decide():
     np.testing.assert_array_equal(drawn(seed=3)[1], drawn(seed=3)[1])
+
+
+def test_the_gain_fades_as_more_colors_are_known():
+    gains = np.asarray(faded_gain(1.5, np.float32([[0], [4], [40]]))).ravel()
+    np.testing.assert_allclose(gains, [1.5, 1.25, 1.5 - 0.5 * 40 / 44], rtol=1e-6)
