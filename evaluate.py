@@ -16,8 +16,8 @@ USAGE = """Measures models on test images, always beside the gray baseline.
 
 One model: results.json, .csv and .png (best, median and worst images); if it was trained to targets
 also its calibration, desired against achieved: calibration.json, .csv and .png. Several, at
---image_size if they were trained at different ones: results.json, .csv and compare.png. A visual
-Turing test asks in a browser which of two images is real: turing.json."""
+--image_size if they were trained at different ones: results.json, .csv, compare.png, and the curves
+of runs. A visual Turing test asks in a browser which of two images is real: turing.json."""
 MODELS, DATA, METRICS, TURING = "Models", "Data", "Metrics", "Visual Turing test"
 FLAGS = (  # name, default, kind, help, group
     ("workdir", None, "str", "folder of a run to measure, or a shipped model's name", MODELS),

@@ -1,7 +1,6 @@
 """Every setting of a run: its default, its help, its rule, and its JSON form (no TensorFlow).
 
-The section classes are the single list of settings. `cli.py` makes one command-line flag of each
-field. `config.json` in a run's folder holds the same fields.
+The section classes are the one list of settings. `cli.py` makes a flag of each field.
 """
 
 from __future__ import annotations
@@ -41,8 +40,7 @@ class DataConfig:
         "else 256); with an encoder a multiple of 32", low=16, high=1024)
     augment: bool = setting(True, "flip images at random, and crop those of a folder")
     chroma_gain: float = setting(
-        1.0, "factor on the chroma of the training images, inside the gamut: above 1 it makes up "
-        "for the muted colors of L1", above=0, high=2)
+        1.0, "factor on the chroma of the training images, which L1 mutes", above=0, high=2)
 
 
 @dataclass(frozen=True)
@@ -84,8 +82,8 @@ class ObjectiveConfig:
     pretrain_epochs: float = setting(
         0.0, "passes over the images with the other losses before the discriminator joins", low=0)
     l1_target: str = setting(
-        "retargeted", "what the L1 of a conditional model compares with: the original moved to the "
-        "targets, or as it is", choices=("retargeted", "original"))
+        "retargeted", "what L1 compares with where there are targets: the original moved to them, "
+        "or as it is, as published", choices=("retargeted", "original"))
     label_smoothing: float = setting(
         0.1, "how far the discriminator's label for real images is below 1", low=0, high=0.5)
     perceptual_weight: float = setting(
@@ -115,9 +113,9 @@ class ControlsConfig:
     desired_blue: float | None = target("blue")
     desired_colorfulness: float | None = target("colorfulness")
     desired_warmth: float | None = target("warmth")
-    control_weight: float = setting(
-        1.0, "weight of each control's |statistic - target| in the generator's loss", low=0)
-
+    control_weight: float | None = setting(
+        None, "weight of each control's |statistic - target| in the generator's loss (default: "
+        "half of `l1_weight`; 1 if conditional)", low=0)
     hint_share: float = setting(
         0.0, "share of the training images that show the colors of some points; above 0 the model "
         "takes hints at inference", low=0, high=1)
@@ -128,8 +126,8 @@ class ControlsConfig:
 
     def desired(self) -> dict[str, float]:
         """The fixed targets of training, control -> target."""
-        values = {name: getattr(self, f"desired_{name}") for name in controls.CONTROL_NAMES}
-        return {name: value for name, value in values.items() if value is not None}
+        return {name: value for name in controls.CONTROL_NAMES
+                if (value := getattr(self, f"desired_{name}")) is not None}
 
 
 @dataclass(frozen=True)
@@ -181,8 +179,8 @@ class RunConfig:
     workdir: str | None = setting(
         None, "folder of the run (default: runs/<dataset>)", aliases=("checkpoints_path",),
         may_change=True)
-    seed: int = setting(0, "fixes weights, order of the images, flips and dropout",
-                        low=0, high=2**31 - 1)
+    seed: int = setting(
+        0, "fixes weights, order of the images, flips and dropout", low=0, high=2**31 - 1)
     init_from: str | None = setting(
         None, "a run or a model that ships, whose generator and architecture this run begins with")
     deterministic: bool = setting(
@@ -241,9 +239,8 @@ class TrainConfig:
         elif model.predict_lightness or model.attention_resolution or model.num_downsamples:
             raise ConfigError(
                 "`predict_lightness`, `attention_resolution` and `num_downsamples` are for the "
-                "paper's networks. Received: "
-                f"encoder={model.encoder}, predict_lightness={model.predict_lightness}, "
-                f"attention_resolution={model.attention_resolution}, "
+                f"paper's networks. Received: encoder={model.encoder}, predict_lightness="
+                f"{model.predict_lightness}, attention_resolution={model.attention_resolution}, "
                 f"num_downsamples={model.num_downsamples}")
 
     def _check_size(self) -> None:
@@ -260,7 +257,7 @@ class TrainConfig:
         if 2 ** downsamples > size:
             raise ConfigError("`image_size` must be at least 2 ** `num_downsamples`. "
                               f"Received: image_size={size}, num_downsamples={downsamples}")
-        if (side := self.model.attention_resolution) is None:
+        if not (side := self.model.attention_resolution):
             return
         smallest = max(MIN_ATTENTION_SIDE, 2 * size // 2 ** downsamples)
         sides = [2**power for power in range(smallest.bit_length() - 1, size.bit_length())]
@@ -279,13 +276,17 @@ class TrainConfig:
         desired = self.controls.desired()
         received = ", ".join(f"desired_{name}={desired[name]:g}" for name in desired)
         if self.controls.conditional and desired:
-            raise ConfigError("a conditional model takes its targets at inference, not fixed ones. "
-                              f"Received: conditional=True, {received}")
+            raise ConfigError("a conditional model takes its targets at inference, not fixed ones."
+                              f" Received: conditional=True, {received}")
         if self.controls.conditional and self.controls.hue_mean == "linear":
             raise ConfigError("the hue of a conditional model's targets is circular. "
                               "Received: conditional=True, hue_mean=linear")
-        if desired and self.controls.control_weight == 0:
+        weight = self.controls.control_weight
+        if desired and weight == 0:
             raise ConfigError(f"a target needs a weight. Received: {received}, control_weight=0")
+        if weight and not received and not self.controls.conditional:
+            raise ConfigError("`control_weight` needs a target, such as --desired_saturation=1, or "
+                              f"--conditional. Received: control_weight={weight:g} alone")
 
     def settings(self) -> Iterator[tuple[str, Any, Mapping[str, Any]]]:
         """Yields (name, value, metadata) of every setting."""
@@ -295,11 +296,10 @@ class TrainConfig:
                 yield field.name, getattr(part, field.name), field.metadata
 
     def resolve(self, image_size: int) -> "TrainConfig":
-        """Fills the settings that depend on the data set, whose images have this side in pixels.
-        """
+        """Fills the settings that depend on the data, images of this side in pixels."""
         sample = self.data.dataset == "sample"
         small = image_size <= 64
-        defaults = {
+        defaults: dict[str, Any] = {
             "image_size": image_size,
             "base_channels": 24 if sample else 64,
             "batch_size": 32 if sample else 128 if small else 16,
@@ -307,6 +307,9 @@ class TrainConfig:
             "lr": 1e-3 if sample else 2e-4,
             "ema_decay": 0.99 if sample else 0.0,
         }
+        if self.controls.conditional or self.controls.desired():
+            weight = 1.0 if self.controls.conditional else self.objective.l1_weight / 2.0
+            defaults["control_weight"] = weight or 1.0
         return self.replace(**{name: defaults[name] for name, value, _ in self.settings()
                                if value is None and name in defaults})
 
@@ -315,8 +318,8 @@ class TrainConfig:
         parts = {}
         for section in dataclasses.fields(self):
             part = getattr(self, section.name)
-            own = {f.name: changes.pop(f.name) for f in dataclasses.fields(part)
-                   if f.name in changes}
+            names = [field.name for field in dataclasses.fields(part) if field.name in changes]
+            own = {name: changes.pop(name) for name in names}
             parts[section.name] = dataclasses.replace(part, **own)
         if changes:
             raise ConfigError(f"unknown settings. Received: {', '.join(sorted(changes))}")

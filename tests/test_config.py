@@ -99,6 +99,7 @@ def test_attention_that_needs_too_much_memory_is_refused_with_the_figure():
     (dict(conditional=True, desired_saturation=1.0), "conditional=True, desired_saturation=1"),
     (dict(conditional=True, hue_mean="linear"), "conditional=True, hue_mean=linear"),
     (dict(desired_hue=0.5, control_weight=0.0), "desired_hue=0.5, control_weight=0"),
+    (dict(control_weight=20.0), "control_weight=20 alone"),
     (dict(encoder_trainable="upper"), "encoder=none, encoder_trainable=upper"),
     (dict(hint_share=0.5), "encoder=none, hint_share=0.5"),
     (dict(ENCODER, predict_lightness=True), "predict_lightness=True"),

@@ -19,15 +19,14 @@ from keras import ops
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 import numpy as np
-from scipy import stats
 from skimage import color as skcolor
 import tensorflow as tf
 
 from colorizer import color, data
 from colorizer.color.controls import CONTROLS, Control, select
+from colorizer.evaluation.achieved import limit, mean_and_spread, statistic
 from colorizer.evaluation.evaluator import write_table
 
-MIN_SATURATION = 0.02  # mean HSV saturation above which an image has a hue
 CHUNK = 8  # images retargeted at once: they stay in the processor's cache, and any batch size fits
 PANEL_COLUMNS, PANEL_WIDTH, PANEL_HEIGHT, DPI = 4, 3.2, 2.9, 100  # sizes in inches
 
@@ -47,7 +46,7 @@ class Row:
     baseline_achieved: float
     baseline_limit_error: float
     baseline_delta_e: float
-    images: int  # how many count: all, for hue those of mean HSV saturation > MIN_SATURATION
+    images: int  # how many count: all, for hue those that have one (`achieved.statistic`)
 
 
 SHOWN = {  # field -> decimals in the table of `Calibration.text`
@@ -169,26 +168,25 @@ def _measure(
     error = functools.partial(color.distance, control)
     retargeted = _retarget(control, original, target)
     baseline = _retarget(control, unconditional, target)
-    achieved = _statistic(control, result)
-    baseline_achieved = _statistic(control, baseline)
-    l_star = color.rgb_to_lab(data.unit_rgb(original))[..., 0]
-    limit = np.clip(target, *map(np.asarray, color.achievable_range(control, l_star)))
+    achieved = statistic(control, result)
+    baseline_achieved = statistic(control, baseline)
+    nearest = limit(control, original, target)
     return {
-        "limit": limit,
+        "limit": nearest,
         "achieved": achieved,
         "error": error(achieved, target),
-        "limit_error": error(achieved, limit),
+        "limit_error": error(achieved, nearest),
         "delta_e": _delta_e(retargeted, result),
         "baseline_achieved": baseline_achieved,
-        "baseline_limit_error": error(baseline_achieved, limit),
+        "baseline_limit_error": error(baseline_achieved, nearest),
         "baseline_delta_e": _delta_e(retargeted, baseline),
     }
 
 
 def _row(control: Control, target: float, values: Mapping[str, np.ndarray]) -> Row:
-    means = {name: _mean_and_spread(value)[0] for name, value in values.items()}
-    means["achieved"], spread = _mean_and_spread(values["achieved"], control.circular)
-    means["baseline_achieved"], _ = _mean_and_spread(values["baseline_achieved"], control.circular)
+    means = {name: mean_and_spread(value)[0] for name, value in values.items()}
+    means["achieved"], spread = mean_and_spread(values["achieved"], control.circular)
+    means["baseline_achieved"], _ = mean_and_spread(values["baseline_achieved"], control.circular)
     return Row(control=control.name, desired=float(target), spread=spread,
                images=int(np.sum(~np.isnan(values["achieved"]))), **means)
 
@@ -211,32 +209,13 @@ def _compiled_retarget(control, rgb8, target):
     return ops.cast(ops.round(255.0 * color.retarget(lab, control, target)), "uint8")
 
 
-def _statistic(control: Control, rgb8: np.ndarray) -> np.ndarray:
-    """The statistic of each image, float64 [batch]; NaN where an image has no hue."""
-    rgb = data.unit_rgb(rgb8)
-    value = np.asarray(color.measure(control, rgb), np.float64)
-    if not control.circular:
-        return value
-    return np.where(np.asarray(color.saturation(rgb)) > MIN_SATURATION, value, np.nan)
-
-
 def _delta_e(rgb8: np.ndarray, other_rgb8: np.ndarray) -> np.ndarray:
     lab, other_lab = skcolor.rgb2lab(rgb8), skcolor.rgb2lab(other_rgb8)
     return np.mean(skcolor.deltaE_ciede2000(lab, other_lab), axis=(1, 2))
 
 
 def _field_mean(rows: Sequence[Row], field: str) -> float:
-    return _mean_and_spread(np.array([getattr(row, field) for row in rows]))[0]
-
-
-def _mean_and_spread(values: np.ndarray, circular: bool = False) -> tuple[float, float]:
-    """Mean and standard deviation of what is not NaN; circular ones of shares of a turn."""
-    values = values[~np.isnan(values)]
-    if not len(values):
-        return math.nan, math.nan
-    if circular:
-        return float(stats.circmean(values, high=1.0)), float(stats.circstd(values, high=1.0))
-    return float(np.mean(values, dtype=np.float64)), float(np.std(values))
+    return mean_and_spread(np.array([getattr(row, field) for row in rows]))[0]
 
 
 def _draw(axes, rows: Sequence[Row], circular: bool) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 import io
 import json
 from pathlib import Path
@@ -13,6 +13,7 @@ import numpy as np
 
 from colorizer import color
 from colorizer.evaluation import metrics
+from colorizer.evaluation.achieved import Achieved, TargetMeter
 from colorizer.evaluation.features import FeatureMetrics, frechet_distance
 from colorizer.files import write_atomic
 
@@ -39,6 +40,7 @@ class Evaluation:
         delta_e: row name -> float [n], CIEDE2000 of each image, in the split's order.
         originals: index in the split -> uint8 [h, w, 3]. All of a small split; of a large one
             evenly spread images, at most `MAX_KEPT_BYTES`.
+        achieved: control -> its target, and what the results have; none without targets.
         halves: Frechet distance -> its value between the originals of even and of odd number;
             none if they are fewer than 4.
     """
@@ -46,6 +48,7 @@ class Evaluation:
     rows: Mapping[str, Mapping[str, float]]
     delta_e: Mapping[str, np.ndarray]
     originals: Mapping[int, np.ndarray]
+    achieved: Mapping[str, Achieved] = field(default_factory=dict)
     halves: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -65,16 +68,29 @@ class Evaluation:
             lines.append(f"{f'{metric} {unit}'.strip() + ARROWS[more_is_better]:40s}" + "".join(
                 f"{value:{width}.3f}{'*' if value == best else ' '}"
                 for value, width in zip(values, widths.values())))
+        lines += [f"{name}: {found.text()}." for name, found in self.achieved.items()]
+        if self.achieved:
+            lines.append("A target that the originals do not have adds to all distances from them.")
         lines += [f"{name}: {self._verdict(name)}." for name in self.rows if name != GRAY]
         lines += [f"{metric} between the originals' two halves: {value:.3f}."
                   for metric, value in self.halves.items()]
         lines.append(f"{self.examples} {split} image{'s' if self.examples > 1 else ''}.")
         return "\n".join(line.rstrip() for line in lines)
 
+    def summary(self, row: str = MODEL) -> str:
+        """One row in one line."""
+        gray, model = self.rows[GRAY], self.rows[row]
+        achieved = "".join(f"; {name} {found.short(row)}" for name, found in self.achieved.items())
+        return (f"mae_rgb {model['mae_rgb']:.2f} (gray {gray['mae_rgb']:.2f}), "
+                f"delta_e {model['delta_e']:.2f} (gray {gray['delta_e']:.2f}), "
+                f"colorfulness {model['colorfulness_ratio']:.2f} of the originals'{achieved}")
+
     def write(self, folder: Path) -> list[Path]:
         """Writes the table as results.json and results.csv; returns the paths."""
         rows = [{"row": name, "examples": self.examples, **row} for name, row in self.rows.items()]
-        values = {"examples": self.examples, "rows": self.rows}
+        values: dict[str, Any] = {"examples": self.examples, "rows": self.rows}
+        if self.achieved:
+            values["achieved"] = {name: asdict(found) for name, found in self.achieved.items()}
         return write_table(
             folder / "results", rows, values | ({"halves": self.halves} if self.halves else {}))
 
@@ -101,6 +117,7 @@ def write_table(path: Path, rows: Sequence[Mapping[str, Any]], values: Any) -> l
 
 def evaluate(
     colorize: Colorize, batches: Iterable[np.ndarray], features: FeatureMetrics = FeatureMetrics(),
+    desired: Mapping[str, float] = {},
 ) -> Evaluation:
     """Measures one model on a split: `compare` of one model, whose row is `MODEL`.
 
@@ -109,12 +126,12 @@ def evaluate(
         >>> colorizer = inference.Colorizer.load("cifar10")
         >>> print(evaluate(colorizer.colorize_rgb8, dataset.test_batches(64)).text())
     """
-    return compare({MODEL: colorize}, batches, features)
+    return compare({MODEL: colorize}, batches, features, desired)
 
 
 def compare(
     models: Mapping[str, Colorize], batches: Iterable[np.ndarray],
-    features: FeatureMetrics = FeatureMetrics(),
+    features: FeatureMetrics = FeatureMetrics(), desired: Mapping[str, float] = {},
 ) -> Evaluation:
     """Colors every image of a split with every model and measures the results.
 
@@ -124,6 +141,7 @@ def compare(
         batches: the split, uint8 [batch, h, w, 3] each, at least one; gone through once.
         features: further metrics; the pooled features of every image are kept for the Frechet
             distances, 5 KB each. Fewer than 2 images have no such distance.
+        desired: control -> the fixed target of the models, in [0, 1].
 
     Returns:
         The table. Beside the metrics it has `worsened`, the percentage of images whose `delta_e`
@@ -133,6 +151,7 @@ def compare(
     parts: dict[str, list] = {name: [] for name in models}
     pooled: dict[str, list] = {name: [] for name in models}
     pooled_originals = []
+    meter = TargetMeter(desired)
     kept: dict[int, np.ndarray] = {}
     count, stride = 0, 1
     for original in map(np.asarray, batches):
@@ -144,11 +163,13 @@ def compare(
             stride *= 2
             kept = {index: image for index, image in kept.items() if index % stride == 0}
         pooled_originals.append(features.pooled(original))
+        meter.add_original(original)
         for name, colorize in models.items():
             result = colorize(original)
             parts[name].append(metrics.per_example(original, result)
                                | features.per_example(original, result))
             pooled[name].append(features.pooled(result))
+            meter.add_result(name, result)
     real = _joined(pooled_originals)
     rows, delta_e = {}, {}
     for name, measured in parts.items():
@@ -161,7 +182,7 @@ def compare(
                            for metric, found in _joined(pooled[name]).items()}
     halves = {metric: frechet_distance(found[::2], found[1::2])
               for metric, found in real.items() if count > 3}
-    return Evaluation(rows, delta_e, kept, halves)
+    return Evaluation(rows, delta_e, kept, meter.results(), halves)
 
 
 def gray_image(rgb8: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from colorizer import data, inference, models
 from colorizer.color import controls
-from colorizer.evaluation import calibration, evaluator, features, turing_test
+from colorizer.evaluation import calibration, curves, evaluator, features, turing_test
 
 BATCH = 100
 RANKED = 6  # best, median and worst images in the grid, each
@@ -43,14 +43,15 @@ def report_model(
     dataset = _load_dataset(model, data_dir, image_size)
     with _progress("measuring", dataset, examples) as bar:
         result = evaluator.evaluate(
-            _counted(colorizer.colorize_rgb8, bar), dataset.test_batches(BATCH, examples), further)
+            _counted(colorizer.colorize_rgb8, bar), dataset.test_batches(BATCH, examples), further,
+            colorizer.fixed_targets)
     print(f"{model.folder} on {dataset.name}, {dataset.image_size} px:\n{result.text()}")
     written = [*result.write(output), output / "results.png"]
     save_ranked(written[-1], result, colorizer.colorize_rgb8)
     if calibration_examples and (colorizer.controls or colorizer.fixed_targets):
-        curves = _calibrate(colorizer, dataset, calibration_examples)
-        print(f"\n{curves.text()}")
-        written += curves.write(output)
+        calibrated = _calibrate(colorizer, dataset, calibration_examples)
+        print(f"\n{calibrated.text()}")
+        written += calibrated.write(output)
     print("written:", *written)
 
 
@@ -60,11 +61,15 @@ def report_comparison(
 ) -> None:
     """Prints and writes one table of several models on the test images of the first.
 
-    Conditional models are given no target. The files are results.json, results.csv, compare.png.
+    Conditional models are given no target. The files are results.json, results.csv, compare.png
+    and, of runs, curves.png.
     Arguments and errors are those of `report_model`.
     """
-    colorize = {model.name: inference.Colorizer.load(model.folder).colorize_rgb8
-                for model in compared}
+    colorizers = {model.name: inference.Colorizer.load(model.folder) for model in compared}
+    colorize = {name: colorizer.colorize_rgb8 for name, colorizer in colorizers.items()}
+    fixed = [colorizer.fixed_targets for colorizer in colorizers.values()]
+    desired = {name: target for targets in fixed for name, target in targets.items()
+               if all(other.get(name, target) == target for other in fixed)}
     further = features.load_feature_metrics(metrics)
     dataset = _load_dataset(compared[0], data_dir, image_size)
     for model in compared[1:]:
@@ -75,10 +80,14 @@ def report_comparison(
     with _progress("measuring", dataset, examples, len(colorize)) as bar:
         result = evaluator.compare(
             {name: _counted(function, bar) for name, function in colorize.items()},
-            dataset.test_batches(BATCH, examples), further)
+            dataset.test_batches(BATCH, examples), further, desired)
     print(f"{len(compared)} models on {dataset.name}, {dataset.image_size} px:\n{result.text()}")
     written = [*result.write(output), output / "compare.png"]
     save_compared(written[-1], result, colorize)
+    runs = {model.name: found for model in compared if (found := curves.read_curves(model.folder))}
+    if runs:
+        written.append(output / "curves.png")
+        data.write_image(written[-1], curves.draw_curves(runs))
     print("written:", *written)
 
 

@@ -3,7 +3,7 @@
 import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
-    "gan": ["adversarial_loss", "l1_loss"],
+    "gan": ["adversarial_loss", "discriminator_accuracy", "l1_loss"],
     "color_control": ["control_losses"],
     "perceptual": ["PerceptualLoss"],
 })

@@ -33,6 +33,14 @@ def adversarial_loss(logits, label: float):
     return _mean_per_example(ops.softplus(logits) - logits * label)
 
 
+def discriminator_accuracy(logits, real: bool):
+    """The share of patches that are judged right, for real or for generated images: [batch].
+
+    `logits` are float [batch, h, w, 1]; a patch is taken for real above 0.
+    """
+    return _mean_per_example(ops.cast((logits > 0.0) == real, "float32"))
+
+
 def l1_loss(ab_fake, ab_real):
     """Mean absolute difference of two ab images, float [batch, h, w, 2] scaled to [-1, 1].
 

@@ -1,7 +1,8 @@
 """Training: `run` starts a run, `trainer` is its loop, `train_step` its mathematics.
 
-Inside are `schedules` (learning rates, what happens when numbers go bad), `targets` of conditional
-models, `checkpoints`, `distribution` (devices, workers, signals) and `summaries` for TensorBoard.
+Inside are `batches` (what a step trains on) with `targets` of conditional models and `hints`,
+`schedules` (learning rates, what happens when numbers go bad), `checkpoints`, `distribution`
+(devices, workers, signals), `progress` in the terminal and `summaries` for TensorBoard.
 """
 
 import lazy_loader

@@ -118,6 +118,8 @@ def _train(trainer: Trainer) -> int:
     else:
         print(f"{workdir}: {trainer.total_steps} steps of {trainer.batch_size} images, "
               f"{trainer.steps_per_epoch} steps an epoch{beginning}")
+    if trainer.workers.chief:
+        print(f"TensorBoard: tensorboard --logdir {workdir.parent}", flush=True)
     try:
         result = trainer.train()
     except Stopped:
@@ -126,7 +128,7 @@ def _train(trainer: Trainer) -> int:
         return STOPPED_STATUS
     if result:
         print(result.text("validation"))
-        print(f"samples: {workdir / 'samples'}\nTensorBoard: tensorboard --logdir {workdir}\n"
+        print(f"samples: {workdir / 'samples'}\n"
               f"test images: python evaluate.py --workdir={workdir}")
     return 0
 

@@ -1,4 +1,9 @@
-"""What a run shows while it trains: TensorBoard summaries and image grids on disk."""
+"""What a run shows while it trains: TensorBoard summaries and image grids on disk.
+
+TensorBoard sorts charts by name, so that the numbers of the groups are their order. It draws
+curves of one name in one chart: the model's beside the gray baseline's, and what is desired beside
+what is achieved and the limit.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +17,16 @@ import numpy as np
 from tensorboard.plugins.hparams import api as hparams
 import tensorflow as tf
 
-from colorizer import data
+from colorizer import data, evaluation
 from colorizer.config import TrainConfig
+from colorizer.evaluation.curves import METRICS, VALIDATION
+from colorizer.training.train_step import D, G
+
+CONTROLS, LOSS, DISCRIMINATOR, RATES, IMAGES, GRADIENTS, RUN, HISTOGRAMS = (
+    "2 controls", "3 generator loss", "4 discriminator", "5 learning rate", "6 images",
+    "7 gradient norm", "8 run", "9 histograms")
+SHOWN_ROWS = 8  # of a grid in TensorBoard, where each is as wide as a card
+GRAY, DESIRED, LIMIT = "gray baseline", "desired", "limit"  # curves beside the model's
 
 
 def _never_fatal(write: Callable) -> Callable:
@@ -30,7 +43,7 @@ def _never_fatal(write: Callable) -> Callable:
 class Summaries:
     """Writes TensorBoard events and PNG grids of one run.
 
-    Every start of a run opens a new event file; TensorBoard shows them as one run.
+    Every start of a run opens new event files; TensorBoard shows them as one run.
 
     Args:
         workdir: the run's folder; events go to `tensorboard/`, grids to `samples/`.
@@ -39,48 +52,101 @@ class Summaries:
     def __init__(self, workdir: Path):
         self.folder = workdir
         self.samples = workdir / "samples"
-        self._writer = tf.summary.create_file_writer(str(workdir / "tensorboard"))
+        self._writers: dict[str, tf.summary.SummaryWriter] = {}
 
     @_never_fatal
     def settings(self, config: TrainConfig, step: int) -> None:
-        """Writes the resolved settings as text and as HParams."""
+        """Writes the resolved settings as text and as HParams, under the name of the folder."""
         values = {name: value for name, value, _ in config.settings()}
         table = "\n".join(f"| {name} | {value} |" for name, value in values.items())
-        with self._writer.as_default(step):
+        shown = [f"{VALIDATION}/delta_e"] + [
+            f"{CONTROLS}/{name}" for name in config.controls.desired()]
+        with self._writer().as_default(step):
             tf.summary.text("settings", f"| setting | value |\n| --- | --- |\n{table}")
+            hparams.hparams_config(
+                hparams=[hparams.HParam(name) for name in values],
+                metrics=[hparams.Metric(tag) for tag in shown])
             hparams.hparams({name: value if isinstance(value, (bool, int, float)) else str(value)
-                             for name, value in values.items()})
+                             for name, value in values.items()}, trial_id=self.folder.name)
 
     @_never_fatal
-    def scalars(self, values: Mapping[str, float], step: int, prefix: str) -> None:
-        """Writes one scalar a name, `<prefix>/<name>`."""
-        with self._writer.as_default(step):
+    def evaluation(self, result: evaluation.Evaluation, step: int) -> None:
+        """Writes the metrics beside the gray baseline's, and what the controls achieve."""
+        for name in METRICS:
+            self._scalar(f"{VALIDATION}/{name}", step, {
+                "": result.rows[evaluation.MODEL][name], GRAY: result.rows[evaluation.GRAY][name]})
+        for name, found in result.achieved.items():
+            if evaluation.MODEL in found.means:
+                self._scalar(f"{CONTROLS}/{name}", step, {
+                    "": found.means[evaluation.MODEL], DESIRED: found.desired, LIMIT: found.limit})
+
+    @_never_fatal
+    def training(self, means: Mapping[str, float], weights: Mapping[str, float],
+                 rates: tuple[float, float], run: Mapping[str, float], step: int) -> None:
+        """Writes the means of the last steps' values, as from `TrainStep`, and what `run` has.
+
+        The generator's terms are weighted: they add up to its total. `rates` are the learning
+        rates of generator and discriminator.
+        """
+        terms = {name: weight * means[f"{G}/{name}"] for name, weight in weights.items()
+                 if f"{G}/{name}" in means}
+        total = {"total": means[f"{G}/loss"]} if f"{G}/loss" in means else {}
+        judged = {name: means[f"{D}/{name}"] for name in ("accuracy_real", "accuracy_fake", "loss")
+                  if f"{D}/{name}" in means}
+        norms = {name: means[f"{name}/gradient_norm"] for name in (G, D)
+                 if f"{name}/gradient_norm" in means}
+        for group, values in ((LOSS, total | terms), (DISCRIMINATOR, judged),
+                              (RATES, dict(zip((G, D), rates))), (GRADIENTS, norms), (RUN, run)):
             for name, value in values.items():
-                tf.summary.scalar(f"{prefix}/{name}", value)
+                self._scalar(f"{group}/{name}", step, {"": value})
+
+    @_never_fatal
+    def scalars(self, values: Mapping[str, float], step: int, group: str) -> None:
+        """Writes one scalar a name, `<group>/<name>`."""
+        for name, value in values.items():
+            self._scalar(f"{group}/{name}", step, {"": value})
 
     @_never_fatal
     def ab_histograms(self, predicted: np.ndarray, real: np.ndarray, step: int) -> None:
         """Writes histograms of predicted and real ab, float [..., 2] in [-1, 1]."""
-        with self._writer.as_default(step):
+        with self._writer().as_default(step):
             for channel, name in enumerate("ab"):
-                tf.summary.histogram(f"{name}/predicted", predicted[..., channel])
-                tf.summary.histogram(f"{name}/real", real[..., channel])
+                tf.summary.histogram(f"{HISTOGRAMS}/{name} predicted", predicted[..., channel])
+                tf.summary.histogram(f"{HISTOGRAMS}/{name} real", real[..., channel])
 
     @_never_fatal
     def grid(self, columns: Mapping[str, np.ndarray], step: int) -> None:
-        """Writes a grid of uint8 [n, h, w, 3] columns to TensorBoard and to a PNG."""
-        with self._writer.as_default(step):
-            tf.summary.image("validation images", data.make_grid(columns)[None])
+        """Writes a grid of uint8 [n, h, w, 3] columns to a PNG, and its first rows to TensorBoard.
+        """
+        rows = [data.make_grid({name: images[index:index + 1] for name, images in columns.items()})
+                for index in range(min(SHOWN_ROWS, len(next(iter(columns.values())))))]
+        with self._writer().as_default(step):
+            tf.summary.image(f"{IMAGES}/validation", np.stack(rows), max_outputs=SHOWN_ROWS)
         self.samples.mkdir(exist_ok=True)  # but no run's folder that is gone, with its disk perhaps
         data.save_grid(self.samples / f"step-{step:08d}.png", columns)
 
     @_never_fatal
     def figure(self, name: str, rgb8: np.ndarray, step: int) -> None:
         """Writes a uint8 [h, w, 3] figure to TensorBoard."""
-        with self._writer.as_default(step):
-            tf.summary.image(name, rgb8[None])
+        with self._writer().as_default(step):
+            tf.summary.image(f"{IMAGES}/{name}", rgb8[None])
 
     @_never_fatal
     def flush(self) -> None:
         """Makes everything written so far visible to TensorBoard."""
-        self._writer.flush()
+        for writer in self._writers.values():
+            writer.flush()
+
+    def _scalar(self, tag: str, step: int, curves: Mapping[str, float]) -> None:
+        """Writes one point of each curve of a chart; the model's has no name."""
+        for curve, value in curves.items():
+            with self._writer(curve).as_default(step):
+                tf.summary.scalar(tag, value)
+
+    def _writer(self, curve: str = "") -> tf.summary.SummaryWriter:
+        if curve not in self._writers:
+            if not self.folder.is_dir():  # a writer would make it again
+                raise FileNotFoundError(f"{self.folder} is gone")
+            folder = self.folder / "tensorboard" / curve
+            self._writers[curve] = tf.summary.create_file_writer(str(folder))
+        return self._writers[curve]

@@ -3,38 +3,25 @@
 from __future__ import annotations
 
 import functools
-from typing import Any, NamedTuple, Sequence
+from typing import Any, Sequence
 
 import keras
 from keras import ops
 import tensorflow as tf
 
 from colorizer import color, losses, models
-from colorizer.color.controls import select
 from colorizer.config import TrainConfig
-from colorizer.training.hints import NUM_HINT_DRAWS, draw_counts, draw_hints, faded_gain
-from colorizer.training.targets import draw_targets, num_draws
+from colorizer.training.batches import Batch, BatchPreparation, fused, replica
 
 G, D = "generator", "discriminator"
+# In which the weight of fixed targets grows from 0: at full weight from the start, every image took
+# the one hue that is saturated at any lightness, cyan.
+RAMP_STEPS = 1000
 ENCODER_RATE = 0.1  # of the learning rate, for a pretrained encoder
 Schedule = tuple[tuple[str, ...], ...]
 # What each pass of the generator updates, in the order of a step: see `TrainConfig`.
 UPDATE_SCHEDULES: dict[str, Schedule] = {
     "d_g": ((D,), (G,)), "d_g_g": ((D,), (G,), (G,)), "joint": ((G, D),)}
-
-
-class Batch(NamedTuple):
-    """One replica's images, float [batch, h, w, channels]."""
-
-    gray: Any  # 1 channel in [-1, 1], what the generator sees: lightness or luma
-    gray_small: Any  # the same at the scale of its colors, as all that follows
-    l_scaled: Any  # the lightness
-    ab_real: Any  # what the discriminator sees as real
-    ab_l1: Any  # what the L1 loss compares with
-    rgb_l1: Any  # the same, RGB in [0, 1], for the perceptual loss
-    targets: models.Targets  # of the color controls
-    condition: Any  # the control vector of a conditional model, float [batch, n]; else None
-    hints: Any  # the colors of some points, float [batch, h, w, 3]; else None
 
 
 class TrainStep:
@@ -45,6 +32,9 @@ class TrainStep:
     Args:
         config: resolved, no setting left at None that depends on the data set.
         strategy: over the devices that share each batch.
+
+    Attributes:
+        weights: of the terms of the generator's loss, by name.
 
     Example:
         >>> step = TrainStep(TrainConfig().resolve(32), tf.distribute.MirroredStrategy())
@@ -77,13 +67,16 @@ class TrainStep:
         schedule = UPDATE_SCHEDULES[config.optimizer.update_schedule]
         self._schedules: dict[bool, Schedule] = {  # with the discriminator, and without
             True: schedule, False: tuple((G,) for networks in schedule if G in networks)}
-        self._stride = models.color_stride(config)
-        self._controls = config.controls.supported() or select(
-            list(config.controls.desired()))
-        # Unless fused, the pixelwise color mathematics takes a third of a step on CPUs.
-        fused = functools.partial(tf.function, autograph=False,
-                                  jit_compile=not tf.config.list_logical_devices("GPU"))
-        self._retarget = fused(self._retarget_originals)
+        self.prepare_batch = BatchPreparation(config, self.replicas)
+        self._controls = self.prepare_batch.controls
+        objective = config.objective
+        self.weights = {
+            "l1": objective.l1_weight, "perceptual": objective.perceptual_weight, "adversarial":
+            objective.adversarial_weight} | dict.fromkeys(
+                [control.name for control in self._controls], config.controls.control_weight or 0.0)
+        # The published form, `l1_target=original`, and drawn targets have no ramp.
+        ramped = config.controls.desired() and objective.l1_target == "retargeted"
+        self._ramp_steps = RAMP_STEPS if ramped else 0
         self._measure = fused(self._measure_colors)
 
     @property
@@ -118,7 +111,7 @@ class TrainStep:
             network is updated twice, the values are those of its last update, or of the first that
             was not finite. An update that is not finite changes nothing.
         """
-        batch = self.strategy.run(self._prepare_batch, args=(rgb, step))
+        batch = self.strategy.run(self.prepare_batch, args=(rgb, step))
         values: dict[str, Any] = {}
         schedule = self._schedules[adversarial and self.config.objective.adversarial_weight > 0]
         for index in range(len(schedule)):
@@ -141,31 +134,31 @@ class TrainStep:
                 lambda: self.strategy.run(self._restore, args=(before,)))
         return values
 
-    def _generator_loss(self, batch: Batch, fake, fake_logits):
+    def _generator_loss(self, batch: Batch, fake, fake_logits, step):
         """The generator's weighted loss and its terms, [batch] each."""
-        objective, settings = self.config.objective, self.config.controls
         l_fake, ab_fake = (fake[..., :1] if fake.shape[-1] == 3 else batch.l_scaled,
                            fake[..., -2:])
         terms = {"l1": losses.l1_loss(fake, self._as_output(batch, batch.ab_l1))}
-        weights = {"l1": objective.l1_weight}
         if self._perceptual_loss or self._controls:
             rgb_fake, control_terms = self._measure(l_fake, ab_fake, batch.targets)
+            if self._ramp_steps:
+                ramp = tf.minimum(1.0, tf.cast(step, tf.float32) / self._ramp_steps)
+                control_terms = {name: ramp * term for name, term in control_terms.items()}
             terms |= control_terms
-            weights |= dict.fromkeys(control_terms, settings.control_weight)
             if self._perceptual_loss:
                 terms["perceptual"] = self._perceptual_loss(rgb_fake, batch.rgb_l1)
-                weights["perceptual"] = objective.perceptual_weight
         if fake_logits is not None:
             terms["adversarial"] = losses.adversarial_loss(fake_logits, 1.0)
-            weights["adversarial"] = objective.adversarial_weight
-        return sum(weights[name] * term for name, term in terms.items()), terms
+        return sum(self.weights[name] * term for name, term in terms.items()), terms
 
     def _discriminator_loss(self, real_logits, fake_logits):
         """The discriminator's loss and its terms, [batch] each."""
         smoothing = self.config.objective.label_smoothing
         terms = {"real": losses.adversarial_loss(real_logits, 1.0 - smoothing),
                  "fake": losses.adversarial_loss(fake_logits, 0.0)}
-        return terms["real"] + terms["fake"], terms
+        accuracy = {"accuracy_real": losses.discriminator_accuracy(real_logits, real=True),
+                    "accuracy_fake": losses.discriminator_accuracy(fake_logits, real=False)}
+        return terms["real"] + terms["fake"], terms | accuracy
 
     def _differentiate(self, batch: Batch, step, schedule: Schedule, index: int):
         """Losses and gradients of one replica's images, and the state that the passes change."""
@@ -182,7 +175,7 @@ class TrainStep:
                 fake_logits = self._discriminate(batch, fake)
             found = {}
             if G in networks:
-                found[G] = self._generator_loss(batch, fake, fake_logits)
+                found[G] = self._generator_loss(batch, fake, fake_logits, step)
             if D in networks:
                 found[D] = self._discriminator_loss(real_logits, fake_logits)
             scaled = {name: self._optimizer(name).scale_loss(self._mean(loss))
@@ -214,51 +207,6 @@ class TrainStep:
         if self.config.model.disc_norm == "spectral":
             variables += self.discriminator.trainable_variables
         return variables
-
-    def _prepare_batch(self, rgb8, step) -> Batch:
-        """The images of one replica in the networks' scales, and their targets."""
-        rgb = ops.cast(rgb8, "float32") / 255.0
-        predict_lightness = self.config.model.predict_lightness
-        gray = color.rgb_to_luma_scaled(rgb) if predict_lightness else color.rgb_to_l_scaled(rgb)
-        gray_small = gray
-        if self._stride > 1:
-            rgb, gray_small = (ops.average_pool(image, self._stride) for image in (rgb, gray))
-        lab = color.rgb_to_lab(rgb)
-        settings, objective = self.config.controls, self.config.objective
-        assert self.config.optimizer.batch_size
-        batch = self.config.optimizer.batch_size // self.replicas
-        uniform, hint_draws = self._draw(batch, step)
-        counts = draw_counts(hint_draws, settings.hint_share)
-        if self.config.data.chroma_gain != 1.0:
-            gain = faded_gain(self.config.data.chroma_gain, counts)[:, None, None]
-            lab = color.to_gamut(ops.concatenate([lab[..., :1], gain * lab[..., 1:]], axis=-1))
-            rgb = color.lab_to_rgb(lab)
-        l_scaled, ab_real = color.lab_to_scaled(lab)
-        rgb_l1, ab_l1, condition, hints = rgb, ab_real, None, None
-        if settings.conditional:
-            rgb_edited, ab_edited, targets = self._retarget(lab, uniform)
-            condition = models.encode_targets(self._controls, targets)
-            ab_real = ab_edited
-            if objective.l1_target == "retargeted":
-                rgb_l1, ab_l1 = rgb_edited, ab_edited
-        else:
-            targets = models.fixed_targets(self._controls, settings.desired(), batch)
-        if settings.hint_share > 0:
-            hints = draw_hints(ab_l1, counts, hint_draws)
-        return Batch(gray, gray_small, l_scaled, ab_real, ab_l1, rgb_l1, targets, condition, hints)
-
-    def _draw(self, batch: int, step):
-        """Uniform numbers for each image's targets and hints, drawn for the whole batch at once."""
-        draws = [num_draws(self._controls), NUM_HINT_DRAWS]
-        seeds = tf.stack([tf.constant(self.config.run.seed, tf.int64), step])
-        uniform = tf.random.stateless_uniform([batch * self.replicas, sum(draws)], seeds)
-        return tf.split(tf.slice(uniform, [_replica() * batch, 0], [batch, sum(draws)]), draws, 1)
-
-    def _retarget_originals(self, lab, uniform):
-        """The edited originals as RGB and scaled ab, and the targets that they meet."""
-        rgb, targets = draw_targets(
-            self._controls, lab, uniform, self.config.controls.condition_dropout)
-        return rgb, color.lab_to_scaled(color.rgb_to_lab(rgb))[1], targets
 
     def _measure_colors(self, l_fake, ab_fake, targets: models.Targets):
         """The RGB of the generated images, and how far each is from its targets."""
@@ -295,7 +243,7 @@ class TrainStep:
 
         Checkpoints lack the state of Keras's seed generators; equal states give equal masks.
         """
-        count = step * self.replicas + tf.cast(_replica(), tf.int64)
+        count = step * self.replicas + tf.cast(replica(), tf.int64)
         count = count * updates + index
         for number, layer in enumerate(self._dropouts):
             seed = self.config.run.seed + number
@@ -343,7 +291,3 @@ def _encoder_variables(model: keras.Model) -> list:
     """The variables of a pretrained encoder, which has no batch norm; none without one."""
     return [variable for layer in model.layers if layer.name == "encoder"
             for variable in layer.variables]
-
-
-def _replica():
-    return tf.convert_to_tensor(tf.distribute.get_replica_context().replica_id_in_sync_group)

@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 import contextlib
+import functools
 import math
 from pathlib import Path
-import sys
 import time
 from typing import Any
 
 from absl import logging
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
 from colorizer import color, data, evaluation, inference
 from colorizer.config import ConfigError, TrainConfig
 from colorizer.errors import UserError
 from colorizer.models.weights import load_matching_weights
+from colorizer.training import summaries
 from colorizer.training.checkpoints import CheckpointError, Checkpoints
 from colorizer.training.distribution import StopSignals, Workers
+from colorizer.training.progress import Progress
 from colorizer.training.schedules import BadSteps, Diverged, LearningRates
-from colorizer.training.summaries import Summaries
 from colorizer.training.train_step import TrainStep
 
 LOG_STEPS = 20  # between TensorBoard scalars
 MIN_EVAL_STEPS, MAX_EVAL_STEPS = 100, 1000  # between evaluations; else one epoch
 EVAL_BATCH = 64
 GRID_EXAMPLES = 16
-CALIBRATION_EXAMPLES = 32
+GRID_TARGETS = (("saturation", 0.2), ("saturation", 0.6), ("hue", 0.1), ("hue", 0.6))
+CALIBRATION_PIXELS = 2**19  # of the images in a calibration: 32 of 128 px, 10 of 224
 CALIBRATION_TARGETS = (0.0, 0.25, 0.5, 0.75, 1.0)
 CHECKPOINT_MINUTES = 10.0
+PREVIEW_SECONDS = 60.0  # from the first preview to the second; each later wait is twice as long
 REWIND_FACTOR = 0.1  # on the learning rates, after going back to a good checkpoint
 
 
@@ -73,8 +75,10 @@ class Trainer:
             self.workdir / "checkpoints", self.train_step.state(),
             lambda: self.train_step.inference_model)
         self.colorizer = inference.Colorizer(self.train_step.inference_model, config)
-        self.summaries: Summaries | None = None
+        self.summaries: summaries.Summaries | None = None
         self._pending: list[dict[str, Any]] = []
+        self._logged_at, self._waited = time.monotonic(), 0.0  # seconds, the latter for images
+        self._achieved: dict[str, str] = {}  # of the fixed targets, beside the bar
 
     def resume(self) -> bool:
         """Goes to the newest checkpoint that loads; returns whether there was one.
@@ -115,9 +119,11 @@ class Trainer:
         """
         self.workers.check_equal(self.step, "the number of finished steps")
         if self.workers.chief:
-            self.summaries = Summaries(self.workdir)
+            self.summaries = summaries.Summaries(self.workdir)
             self.summaries.settings(self.config, self.step)
-        with self._progress() as progress:
+        images = self.total_steps * self.batch_size
+        progress = Progress(images, self.step * self.batch_size, shown=self.workers.chief)
+        with contextlib.closing(progress):
             while True:
                 try:
                     return self._train(progress)
@@ -128,15 +134,17 @@ class Trainer:
                         self._save(progress, must=True)
                     raise
 
-    def _train(self, progress: tqdm) -> evaluation.Evaluation | None:
+    def _train(self, progress: Progress) -> evaluation.Evaluation | None:
         eval_steps = self.config.run.eval_steps or int(
             np.clip(self.steps_per_epoch, MIN_EVAL_STEPS, MAX_EVAL_STEPS))
         batches = iter(self._batches())
-        last_save = time.monotonic()
+        last_save = self._logged_at = time.monotonic()
+        previews = self._previews()
         result = None
         while self.step < self.total_steps:
             rates = self.learning_rates.rates(self.step)
             self.train_step.set_learning_rates(*(rate * self.bad_steps.rate for rate in rates))
+            next(previews, None)
             self._take_step(batches, progress)
             last = self.step == self.total_steps
             if self.step % LOG_STEPS == 0 or last or self._ends_epoch():
@@ -146,15 +154,19 @@ class Trainer:
             better = False
             if self.step % eval_steps == 0 or last:
                 self._log(progress)
+                previews.close()
                 if self.workers.chief:
                     result = self.evaluate()
                     better = self._is_best(result)
+                    progress.say(f"step {self.step}: {result.summary()}")
+                self._logged_at = time.monotonic()
             if last or better or self._save_is_due(time.monotonic() - last_save):
                 self._save(progress, must=last)
                 last_save = time.monotonic()
         return result
 
-    def _take_step(self, batches: Iterator, progress: tqdm) -> None:
+    def _take_step(self, batches: Iterator, progress: Progress) -> None:
+        began = time.monotonic()
         try:
             rgb = next(batches)
         except tf.errors.OpError as error:
@@ -162,13 +174,14 @@ class Trainer:
             reason = str(error.message).splitlines()[0]
             raise UserError(f"step {self.step}: the training images cannot be read any more; "
                             f"the run is saved. Received: {reason}")
+        self._waited += time.monotonic() - began
         with self.workers.watched(self.step):
             adversarial = self.step >= self._pretrain_steps
             self._pending.append(
                 self.train_step(rgb, tf.constant(self.step, tf.int64), adversarial))
         self.step += 1
 
-    def _rewind(self, reason: str, progress: tqdm) -> None:
+    def _rewind(self, reason: str, progress: Progress) -> None:
         """Goes back to the last good checkpoint with lower rates, the first time."""
         advice = "A lower --lr may help"
         if self.bad_steps.rate < 1.0:
@@ -178,35 +191,56 @@ class Trainer:
             raise UserError(f"{reason}, before the first checkpoint. {advice}")
         self.bad_steps.rate = REWIND_FACTOR
         if self.summaries:
-            self.summaries = Summaries(self.workdir)
-        progress.reset(self.total_steps * self.batch_size)
-        progress.update(self.step * self.batch_size)
+            self.summaries = summaries.Summaries(self.workdir)
+        progress.go_back(self.step * self.batch_size)
         logging.warning("%s: back to step %d, with %g of the learning rates", reason, self.step,
                         REWIND_FACTOR)
 
     def evaluate(self) -> evaluation.Evaluation:
         """Measures `eval_examples` validation images; writes scalars, histograms and the grid."""
         assert self.summaries
-        result = evaluation.evaluate(self._colorize, self.dataset.validation_batches(
-            EVAL_BATCH, self.config.run.eval_examples))
-        for row, values in result.rows.items():
-            self.summaries.scalars(values, self.step, f"validation/{row.replace(' ', '_')}")
-        kept = list(result.originals.values())
-        original = np.stack(kept[::max(1, len(kept) // GRID_EXAMPLES)][:GRID_EXAMPLES])
-        colorized = self._colorize(original)
-        columns = {"gray": evaluation.gray_image(original), "original": original,
-                   "colorized": colorized}
+        batches = self.dataset.validation_batches(EVAL_BATCH, self.config.run.eval_examples)
+        result = evaluation.evaluate(
+            self._colorize, batches, desired=self.config.controls.desired())
+        self.summaries.evaluation(result, self.step)
+        self._achieved = evaluation.short_texts(result.achieved)
+        original, colorized = self.preview()
         self.summaries.ab_histograms(_ab_scaled(colorized), _ab_scaled(original), self.step)
-        self.summaries.grid(columns, self.step)
         if self.colorizer.controls:
             self._calibrate()
         self.summaries.flush()
-        gray, model = result.rows[evaluation.GRAY], result.rows[evaluation.MODEL]
-        tqdm.write(
-            f"step {self.step}: mae_rgb {model['mae_rgb']:.2f} (gray {gray['mae_rgb']:.2f}), "
-            f"delta_e {model['delta_e']:.2f} (gray {gray['delta_e']:.2f}), "
-            f"colorfulness {model['colorfulness_ratio']:.2f} of the originals'", file=sys.stderr)
         return result
+
+    def preview(self) -> tuple[np.ndarray, np.ndarray]:
+        """Writes the grid of some validation images; returns originals and colorized ones."""
+        assert self.summaries
+        original = self._grid_images
+        columns = {"gray": evaluation.gray_image(original), "original": original,
+                   "colorized": self._colorize(original)}
+        columns |= {f"{name} {target:g}": self._colorize(original, **{name: target})
+                    for name, target in GRID_TARGETS if self.colorizer.controls}
+        self.summaries.grid(columns, self.step)
+        self.summaries.flush()
+        return original, columns["colorized"]
+
+    @functools.cached_property
+    def _grid_images(self) -> np.ndarray:
+        batches = self.dataset.validation_batches(EVAL_BATCH, GRID_EXAMPLES)
+        return np.concatenate([np.asarray(batch) for batch in batches])
+
+    def _previews(self) -> Generator[None, None, None]:
+        """Before a step of a new run, writes the grid if it is time: at once, then ever later."""
+        wait, due = PREVIEW_SECONDS, time.monotonic()
+        while self.step == 0 or wait > PREVIEW_SECONDS:
+            if self.workers.chief and time.monotonic() >= due:
+                original, colorized = self.preview()
+                meter = evaluation.TargetMeter(self.config.controls.desired())
+                meter.add_original(original)
+                meter.add_result(evaluation.MODEL, colorized)
+                self._achieved = evaluation.short_texts(meter.results())
+                due, wait = time.monotonic() + wait, 2.0 * wait
+                self._logged_at = time.monotonic()
+            yield
 
     def _colorize(self, rgb8: np.ndarray, **targets: float | None) -> np.ndarray:
         """Colorizes images by the network alone, unless the run is to stop."""
@@ -218,10 +252,11 @@ class Trainer:
         """Writes what a conditional model gives for a few targets of each control."""
         assert self.summaries
         result = evaluation.calibrate(
-            self._colorize, self.dataset.validation_batches(EVAL_BATCH, CALIBRATION_EXAMPLES),
+            self._colorize, self.dataset.validation_batches(
+                EVAL_BATCH, min(32, CALIBRATION_PIXELS // self.dataset.image_size**2 + 1)),
             controls=self.colorizer.controls,
             targets={control.name: CALIBRATION_TARGETS for control in self.colorizer.controls})
-        self.summaries.scalars(result.scalars(), self.step, "calibration")
+        self.summaries.scalars(result.scalars(), self.step, summaries.CONTROLS)
         self.summaries.figure("calibration", result.figure(), self.step)
 
     def _is_best(self, result: evaluation.Evaluation) -> bool:
@@ -232,7 +267,7 @@ class Trainer:
         self.best = {"step": self.step, "delta_e": delta_e}
         return True
 
-    def _save(self, progress: tqdm, must: bool) -> None:
+    def _save(self, progress: Progress, must: bool) -> None:
         """Writes a checkpoint. If that fails and need not be, it is tried again later."""
         self._log(progress)
         # In a row of bad steps the last good weights may be the bad ones' cause.
@@ -272,7 +307,7 @@ class Trainer:
         return seconds >= 60.0 * CHECKPOINT_MINUTES or (
             every is not None and self.step % every == 0)
 
-    def _log(self, progress: tqdm) -> None:
+    def _log(self, progress: Progress) -> None:
         """Fetches the losses of the pending steps: scalars, progress bar, learning rates."""
         if not self._pending:
             return
@@ -284,25 +319,20 @@ class Trainer:
         for losses in finite:
             self.learning_rates.observe(losses["generator/l1"])
         if self._ends_epoch() and self.learning_rates.end_epoch():
-            tqdm.write(f"step {self.step}: the training L1 stopped falling, so the learning rates "
-                       "fall to a tenth", file=sys.stderr)
+            progress.say(f"step {self.step}: the training L1 stopped falling, so the learning "
+                         "rates fall to a tenth")
         means = {name: float(np.mean([losses[name] for losses in finite])) for name in values[0]
                  if finite}
         if self.summaries:
-            rates = dict(zip(("generator/learning_rate", "discriminator/learning_rate"),
-                             self.learning_rates.rates(self.step)))
-            self.summaries.scalars(
-                means | rates | {"bad_steps": self.bad_steps.total}, self.step, "train")
-        progress.set_postfix({name.replace("generator", "G").replace("discriminator", "D"):
-                              f"{value:.3f}" for name, value in means.items()
-                              if not name.endswith("gradient_norm")}, refresh=False)
-        progress.update(len(values) * self.batch_size)
-
-    def _progress(self) -> tqdm:
-        return tqdm(
-            total=self.total_steps * self.batch_size, initial=self.step * self.batch_size,
-            unit=" images", unit_scale=True, mininterval=0.5 if sys.stderr.isatty() else 10.0,
-            dynamic_ncols=True, desc="training", disable=not self.workers.chief)
+            seconds = max(time.monotonic() - self._logged_at, 1e-9)
+            self.summaries.training(
+                means, self.train_step.weights, self.learning_rates.rates(self.step), {
+                    "images_per_second": len(values) * self.batch_size / seconds,
+                    "share of time waiting for images": self._waited / seconds,
+                    "dropped steps": self.bad_steps.total}, self.step)
+            self._logged_at, self._waited = time.monotonic(), 0.0
+        texts = {"loss": f"{means['generator/loss']:.3g}"} if means else {}
+        progress.update(len(values) * self.batch_size, texts | self._achieved)
 
 
 def total_steps(config: TrainConfig, train_size: int) -> int:

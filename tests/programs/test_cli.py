@@ -62,7 +62,8 @@ def test_the_published_command_means_what_it_did():
 
 def test_the_command_of_this_project_trains_for_its_target():
     result = config("--dataset=cifar10", "--desired_saturation=1")
-    assert result.controls.desired() == {"saturation": 1.0} and result.controls.control_weight > 0
+    assert result.controls.desired() == {"saturation": 1.0}
+    assert result.resolve(32).controls.control_weight == result.objective.l1_weight / 2
 
 
 @pytest.mark.parametrize("arguments, expected", [

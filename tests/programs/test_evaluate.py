@@ -122,6 +122,9 @@ def test_a_model_of_fixed_targets_is_measured_against_them(tmp_path, short_calib
     assert calibrated(folder / "results") == [("saturation", 1.0), ("hue", 0.6)]
     run(f"--workdir={folder}", "--examples=4", "--calibration_examples=0", f"--output={tmp_path}")
     assert not (tmp_path / "calibration.csv").exists() and (tmp_path / "results.csv").exists()
+    achieved = json.loads((tmp_path / "results.json").read_text())["achieved"]
+    assert {name: found["desired"] for name, found in achieved.items()} == {
+        "saturation": 1.0, "hue": 0.6}
 
 
 def test_the_turing_test_prints_and_writes_the_score(model, tmp_path, monkeypatch, capsys):

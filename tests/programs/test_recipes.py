@@ -18,7 +18,8 @@ NAMES = sorted(path.stem for path in (ROOT / "configs").glob("*.flags"))
 PAPER = dict(beta1=0.5, l1_weight=100, adversarial_weight=1, perceptual_weight=0,
              label_smoothing=0.1, update_schedule="d_g", disc_norm="batch", init="he",
              predict_lightness=False, batch_size=128, base_channels=64)
-COURSE = dict(lr=3e-4, lr_decay_steps=10_000, control_weight=20, **PAPER)
+COURSE = dict(
+    lr=3e-4, lr_decay_steps=10_000, control_weight=20, l1_target="original", **PAPER)
 RECIPES = {
     "nazeri_cifar10": dict(lr=2e-4, **PAPER),
     "nazeri_places365": dict(lr=2e-4, **PAPER | dict(batch_size=16, image_size=256, epochs=10)),

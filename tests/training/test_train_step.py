@@ -8,8 +8,9 @@ import tensorflow as tf
 
 from colorizer.color.controls import CONTROL_NAMES
 from colorizer.config import TrainConfig
+from colorizer.training.batches import BatchPreparation
 from colorizer.training.schedules import BadSteps
-from tests.references import REFERENCES
+from tests.references import REFERENCES, circular
 from tests.training.conftest import variables
 
 SIZE, BATCH = 16, 4
@@ -97,7 +98,7 @@ def test_losses_are_those_of_the_paper(make, untraced):
 def test_controls_and_the_perceptual_loss_add_to_the_generators_and_are_learned(make, untraced):
     step = make(**FIXED)
     step.set_learning_rates(5e-2, 0.0)
-    before, values = everything(step), take(step)
+    before, values = everything(step), take(step, some_images(), 2000)  # after the ramp
     assert set(values) == {f"generator/{name}" for name in (
         "loss", "l1", "saturation", "hue", "perceptual", "gradient_norm")}
     assert values["generator/loss"] == pytest.approx(
@@ -105,7 +106,7 @@ def test_controls_and_the_perceptual_loss_add_to_the_generators_and_are_learned(
         + 20 * (values["generator/saturation"] + values["generator/hue"]), rel=1e-5)
     assert values["generator/perceptual"] > 0.01
     assert changed(before, step, "generator/") and not changed(before, step, "discriminator/")
-    *_, last = [take(step)["generator/saturation"] for _ in range(3)]
+    *_, last = [take(step, some_images(), 2000)["generator/saturation"] for _ in range(3)]
     assert last < 0.9 * values["generator/saturation"]
 
 
@@ -295,9 +296,9 @@ def test_the_seed_alone_decides_the_first_weights(make):
 
 def prepare(step, **changes):
     """The batch that each step makes of its images, of all replicas."""
-    step.config = step.config.replace(**changes)
+    prepare_batch = BatchPreparation(step.config.replace(**changes), step.replicas)
     batches = step.strategy.run(
-        step._prepare_batch, args=(per_replica(step.strategy, some_images()), STEP))
+        prepare_batch, args=(per_replica(step.strategy, some_images()), STEP))
     return tf.nest.map_structure(
         lambda part: None if part is None else np.concatenate(
             step.strategy.experimental_local_results(part)), batches)
@@ -332,3 +333,31 @@ def test_the_real_images_are_at_the_targets_and_l1_compares_with_what_was_chosen
     expected = original if l1_target == "original" else lab
     np.testing.assert_allclose(batch.ab_l1 * 110, expected[..., 1:], atol=0.05)
     np.testing.assert_allclose(skcolor.rgb2lab(batch.rgb_l1), expected, atol=0.1)
+
+
+def test_fixed_targets_are_met_by_what_l1_and_discriminator_take_as_real(make, untraced):
+    batch = prepare(make(**FIXED))
+    np.testing.assert_array_equal(batch.ab_real, batch.ab_l1)
+    lab = np.concatenate([50 * (batch.l_scaled + 1), 110 * batch.ab_l1], axis=-1)
+    rgb = skcolor.lab2rgb(lab)
+    np.testing.assert_allclose(REFERENCES["saturation"](rgb), 0.5, atol=0.02)
+    errors = circular(REFERENCES["hue"](rgb), 0.6)
+    assert np.sort(errors)[-2] < 0.02  # an image of all hues has a mean that no turn leads to 0.6
+    np.testing.assert_allclose(batch.rgb_l1, rgb, atol=2e-3)
+
+
+def test_in_the_published_form_the_originals_are_real_and_the_targets_only_a_loss(make, untraced):
+    batch = prepare(make(**FIXED), l1_target="original")
+    ab = skcolor.rgb2lab(some_images())[..., 1:]
+    for part in (batch.ab_real, batch.ab_l1):
+        np.testing.assert_allclose(part * 110, ab, atol=0.05)
+    np.testing.assert_array_equal(batch.targets.desired, 1.0)
+
+
+def test_the_weight_of_a_fixed_target_grows_from_nothing_but_not_in_the_published_form(
+        make, untraced):
+    step = make(**FIXED)
+    first, later = (take(step, index=index)["generator/saturation"] for index in (0, 1000))
+    assert first == 0 < later
+    published = make(**dict(FIXED, l1_target="original"))
+    assert take(published, index=0)["generator/saturation"] > 0

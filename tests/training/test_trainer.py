@@ -35,15 +35,30 @@ def test_a_run_leaves_config_checkpoints_grids_and_logs(whole):
     assert [path.name for path in weights.list_checkpoints(whole / "checkpoints")] == [
         "ckpt-00000008", "ckpt-00000006", "ckpt-00000004"]
     assert sorted(path.name for path in (whole / "samples").iterdir()) == [
-        "step-00000004.png", "step-00000008.png"]
+        "step-00000000.png", "step-00000004.png", "step-00000008.png"]
     tags = events(whole).Tags()["tensors"]
-    assert {"train/generator/l1", "train/generator/adversarial", "train/discriminator/loss",
-            "train/generator/learning_rate", "validation/model/delta_e",
-            "validation/gray_baseline/delta_e", "validation images", "a/predicted", "b/real",
-            "settings", "_hparams_/session_start_info"} <= set(tags)
+    groups = {tag.split("/")[0] for tag in tags if tag[0].isdigit()}
+    assert sorted(groups) == [
+        "1 validation", "3 generator loss", "4 discriminator", "5 learning rate", "6 images",
+        "7 gradient norm", "8 run", "9 histograms"]
+    assert {"settings", "_hparams_/session_start_info", "4 discriminator/accuracy_real"} < set(tags)
     # Learning rates that fall to a tenth in four steps.
-    assert scalars(whole, "train/generator/learning_rate") == pytest.approx(
+    assert scalars(whole, "5 learning rate/generator") == pytest.approx(
         {step: 1e-3 * 0.1 ** (step / 4) for step in (2, 4, 6, 8)}, rel=1e-5)
+
+
+def test_the_weighted_terms_of_the_generators_loss_add_up_to_its_total(whole):
+    tags = [tag for tag in events(whole).Tags()["tensors"] if tag.startswith("3 generator loss/")]
+    terms = {tag.split("/")[1]: scalars(whole, tag) for tag in tags}
+    total = terms.pop("total")
+    assert set(terms) == {"l1", "adversarial"}
+    for step, value in total.items():
+        assert value == pytest.approx(sum(term[step] for term in terms.values()), rel=1e-4)
+
+
+def test_the_gray_baseline_is_a_curve_in_the_chart_of_the_model(whole):
+    gray, model = (scalars(whole, "1 validation/delta_e", curve) for curve in ("gray baseline", ""))
+    assert set(gray) == set(model) == {4, 8} and gray[4] == gray[8] != model[8]
 
 
 @pytest.mark.soak
@@ -56,14 +71,14 @@ def test_a_conditional_run_shows_how_it_meets_its_targets(train, tmp_path, monke
     monkeypatch.setattr(evaluation, "calibrate", calibrate)  # all of them would take long
     assert train(config(tmp_path, max_steps=1, **CONDITIONAL)) == 0
     tags = events(tmp_path).Tags()["tensors"]
-    assert "calibration" in tags and any(tag.startswith("calibration/saturation") for tag in tags)
+    assert {"6 images/calibration", "2 controls/saturation/error"} < set(tags)
 
 
 def test_a_run_resumed_three_times_ends_with_the_bits_of_one(train, whole, tmp_path, capsys):
     for max_steps in (2, 4, 6, 8):
         assert train(config(tmp_path, max_steps=max_steps)) == 0
     assert_same_state(tmp_path, whole)
-    tag = "train/generator/learning_rate"
+    tag = "5 learning rate/generator"
     assert scalars(tmp_path, tag) == scalars(whole, tag)
     out = capsys.readouterr().out
     assert "going on after step 6 of 8" in out and "gray baseline" in out
@@ -140,7 +155,7 @@ def test_the_best_checkpoint_is_chosen_by_validation_images_not_by_test_images(
         def batches(self, *_):
             raise AssertionError("the test images were read")
 
-    def evaluate(colorize, batches):
+    def evaluate(colorize, batches, desired):
         measured.extend(batches)
         results.append(real(colorize, measured))
         return results[-1]
@@ -160,7 +175,7 @@ def test_the_best_checkpoint_is_chosen_by_validation_images_not_by_test_images(
 def test_the_best_checkpoint_stays_beyond_the_newest(train, tmp_path, monkeypatch):
     errors = iter([3.0, 1.0, 2.0, 2.0, 2.0, 2.0])
     monkeypatch.setattr(training.Trainer, "evaluate", lambda self: SimpleNamespace(
-        rows={evaluation.MODEL: {"delta_e": next(errors)}}, text=str))
+        rows={evaluation.MODEL: {"delta_e": next(errors)}}, text=str, summary=str))
     train(config(tmp_path, max_steps=6, eval_steps=1, checkpoint_steps=1))
     assert [path.name[-1] for path in weights.list_checkpoints(tmp_path / "checkpoints")] == [
         "6", "5", "4", "2"]
@@ -182,10 +197,10 @@ def test_a_signal_saves_the_last_step_and_the_run_goes_on_exactly(
 
 def test_a_signal_ends_an_evaluation_at_once(train, tmp_path, monkeypatch):
     evaluate = evaluation.evaluate
-    monkeypatch.setattr(evaluation, "evaluate", lambda *arguments: os.kill(
-        os.getpid(), signal.SIGTERM) or evaluate(*arguments))
+    monkeypatch.setattr(evaluation, "evaluate", lambda *arguments, **options: os.kill(
+        os.getpid(), signal.SIGTERM) or evaluate(*arguments, **options))
     assert train(config(tmp_path, max_steps=1)) == STOPPED_STATUS
-    assert step_of(tmp_path) == 1 and not (tmp_path / "samples").exists()
+    assert step_of(tmp_path) == 1 and len(list((tmp_path / "samples").iterdir())) == 1
 
 
 def test_a_second_interrupt_takes_its_usual_course():

@@ -101,14 +101,15 @@ def _state(workdir):
     return values, json.loads((folder / weights.MANIFEST).read_text())["loop"]
 
 
-def events(workdir):
-    """What TensorBoard shows of a run."""
-    found = EventAccumulator(str(Path(workdir) / "tensorboard"), size_guidance={"tensors": 0})
+def events(workdir, curve=""):
+    """What TensorBoard shows of a run, or of one of the curves beside the model's."""
+    folder = Path(workdir) / "tensorboard" / curve
+    found = EventAccumulator(str(folder), size_guidance={"tensors": 0})
     found.Reload()
     return found
 
 
-def scalars(workdir, tag):
+def scalars(workdir, tag, curve=""):
     """{step: value} of a scalar."""
     return {event.step: float(tf.make_ndarray(event.tensor_proto))
-            for event in events(workdir).Tensors(tag)}
+            for event in events(workdir, curve).Tensors(tag)}
