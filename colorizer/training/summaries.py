@@ -117,11 +117,16 @@ class Summaries:
     @_never_fatal
     def grid(self, columns: Mapping[str, np.ndarray], step: int) -> None:
         """Writes a grid of uint8 [n, h, w, 3] columns to a PNG, and its first rows to TensorBoard.
+
+        There the first three columns are `validation`, the others `targets`.
         """
-        rows = [data.make_grid({name: images[index:index + 1] for name, images in columns.items()})
-                for index in range(min(SHOWN_ROWS, len(next(iter(columns.values())))))]
+        names = list(columns)
         with self._writer().as_default(step):
-            tf.summary.image(f"{IMAGES}/validation", np.stack(rows), max_outputs=SHOWN_ROWS)
+            for tag, shown in (("validation", names[:3]), ("targets", names[3:])):
+                rows = [data.make_grid({name: columns[name][index:index + 1] for name in shown})
+                        for index in range(min(SHOWN_ROWS, len(columns[names[0]]))) if shown]
+                if rows:
+                    tf.summary.image(f"{IMAGES}/{tag}", np.stack(rows), max_outputs=SHOWN_ROWS)
         self.samples.mkdir(exist_ok=True)  # but no run's folder that is gone, with its disk perhaps
         data.save_grid(self.samples / f"step-{step:08d}.png", columns)
 

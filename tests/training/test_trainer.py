@@ -71,7 +71,7 @@ def test_a_conditional_run_shows_how_it_meets_its_targets(train, tmp_path, monke
     monkeypatch.setattr(evaluation, "calibrate", calibrate)  # all of them would take long
     assert train(config(tmp_path, max_steps=1, **CONDITIONAL)) == 0
     tags = events(tmp_path).Tags()["tensors"]
-    assert {"6 images/calibration", "2 controls/saturation/error"} < set(tags)
+    assert {"6 images/calibration", "6 images/targets", "2 controls/saturation/error"} < set(tags)
 
 
 def test_a_run_resumed_three_times_ends_with_the_bits_of_one(train, whole, tmp_path, capsys):
