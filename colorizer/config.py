@@ -284,7 +284,7 @@ class TrainConfig:
         weight = self.controls.control_weight
         if desired and weight == 0:
             raise ConfigError(f"a target needs a weight. Received: {received}, control_weight=0")
-        if weight and not received and not self.controls.conditional:
+        if weight and not (received or self.controls.conditional or self.run.init_from):
             raise ConfigError("`control_weight` needs a target, such as --desired_saturation=1, or "
                               f"--conditional. Received: control_weight={weight:g} alone")
 

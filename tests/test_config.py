@@ -94,6 +94,10 @@ def test_attention_that_needs_too_much_memory_is_refused_with_the_figure():
     TrainConfig().replace(image_size=256, attention_resolution=128, batch_size=4)
 
 
+def test_a_weight_may_wait_for_the_targets_of_the_model_that_a_run_begins_with():
+    assert TrainConfig().replace(control_weight=5.0, init_from="photos").run.init_from == "photos"
+
+
 @pytest.mark.parametrize("changes, received", [
     (dict(l1_weight=0.0, adversarial_weight=0.0), "both 0"),
     (dict(conditional=True, desired_saturation=1.0), "conditional=True, desired_saturation=1"),

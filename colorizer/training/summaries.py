@@ -97,8 +97,7 @@ class Summaries:
                  if f"{name}/gradient_norm" in means}
         for group, values in ((LOSS, total | terms), (DISCRIMINATOR, judged),
                               (RATES, dict(zip((G, D), rates))), (GRADIENTS, norms), (RUN, run)):
-            for name, value in values.items():
-                self._scalar(f"{group}/{name}", step, {"": value})
+            self.scalars(values, step, group)
 
     @_never_fatal
     def scalars(self, values: Mapping[str, float], step: int, group: str) -> None:

@@ -30,7 +30,7 @@ MIN_EVAL_STEPS, MAX_EVAL_STEPS = 100, 1000  # between evaluations; else one epoc
 EVAL_BATCH = 64
 GRID_EXAMPLES = 16
 GRID_TARGETS = (("saturation", 0.2), ("saturation", 0.6), ("hue", 0.1), ("hue", 0.6))
-CALIBRATION_PIXELS = 2**19  # of the images in a calibration: 32 of 128 px, 10 of 224
+CALIBRATION_EXAMPLES, CALIBRATION_PIXELS = 32, 2**19  # at most; the latter are 10 images of 224 px
 CALIBRATION_TARGETS = (0.0, 0.25, 0.5, 0.75, 1.0)
 CHECKPOINT_MINUTES = 10.0
 PREVIEW_SECONDS = 60.0  # from the first preview to the second; each later wait is twice as long
@@ -251,9 +251,10 @@ class Trainer:
     def _calibrate(self) -> None:
         """Writes what a conditional model gives for a few targets of each control."""
         assert self.summaries
+        most = max(1, CALIBRATION_PIXELS // self.dataset.image_size**2)
         result = evaluation.calibrate(
             self._colorize, self.dataset.validation_batches(
-                EVAL_BATCH, min(32, CALIBRATION_PIXELS // self.dataset.image_size**2 + 1)),
+                EVAL_BATCH, min(CALIBRATION_EXAMPLES, most)),
             controls=self.colorizer.controls,
             targets={control.name: CALIBRATION_TARGETS for control in self.colorizer.controls})
         self.summaries.scalars(result.scalars(), self.step, summaries.CONTROLS)

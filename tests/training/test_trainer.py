@@ -14,7 +14,7 @@ from colorizer.color.controls import CONTROL_NAMES, CONTROLS
 from colorizer.config import ConfigError, TrainConfig
 from colorizer.errors import UserError
 from colorizer.models import weights
-from colorizer.training import run, summaries
+from colorizer.training import run, summaries, trainer
 from colorizer.training.distribution import STOPPED_STATUS, StopSignals
 from colorizer.training.train_step import TrainStep
 from colorizer.training.trainer import total_steps
@@ -59,6 +59,14 @@ def test_the_weighted_terms_of_the_generators_loss_add_up_to_its_total(whole):
 def test_the_gray_baseline_is_a_curve_in_the_chart_of_the_model(whole):
     gray, model = (scalars(whole, "1 validation/delta_e", curve) for curve in ("gray baseline", ""))
     assert set(gray) == set(model) == {4, 8} and gray[4] == gray[8] != model[8]
+
+
+def test_previews_come_until_the_first_evaluation_of_a_new_run(train, tmp_path, monkeypatch):
+    monkeypatch.setattr(trainer, "PREVIEW_SECONDS", 1e-9)  # so that one is due at every step
+    for max_steps in (5, 7):  # the second time it is resumed
+        assert train(config(tmp_path, max_steps=max_steps, eval_steps=2)) == 0
+    steps = [int(path.stem[-8:]) for path in sorted((tmp_path / "samples").iterdir())]
+    assert steps == [0, 1, 2, 4, 5, 6, 7]
 
 
 @pytest.mark.soak
