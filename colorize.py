@@ -36,20 +36,24 @@ def main(argv: list[str]) -> int:
     trained = pretrained.read_model_config(pretrained.find_model(model)).controls
     for targets in combinations:
         controls.check_targets(targets, trained.supported(), trained.desired())
-    sources = data.expand_inputs(patterns)
-    sources = sources or data.expand_inputs([str(path) for path in data.sample_paths()])
-    colorizer = inference.Colorizer.load(model)
+    patterns = patterns or [str(path) for path in data.sample_paths()]
+    sources = data.expand_inputs(patterns, values.output)
+    results = data.name_results(sources, values.output, sheet=len(combinations) > 1)
+    if not values.overwrite and all(path.exists() for _, path in results):
+        print(f"all {len(results)} results are there already; --overwrite replaces them")
+        return 0
     warning = next(filter(None, map(controls.contradiction, combinations)), None)
     if warning:
         print(f"warning: {warning}", file=sys.stderr)
-    done, failures = inference.colorize_files(
-        colorizer, sources, values.output, overwrite=values.overwrite, combinations=combinations,
-        vivid=values.vivid, hints=hints)
-    for failure in failures:
-        print(failure, file=sys.stderr)
-    print(f"{done} {'picture' if done == 1 else 'pictures'} colorized by {model} into "
-          f"{values.output}, {len(failures)} failed")
-    return 1 if failures else 0
+    files = inference.colorize_files(
+        inference.Colorizer.load(model), sources, values.output, overwrite=values.overwrite,
+        combinations=combinations, vivid=values.vivid, hints=hints, strip=values.strip)
+    for line in [f"warning: {line}" for line in files.warnings] + files.failures:
+        print(line, file=sys.stderr)
+    there = f", {files.skipped} there already (--overwrite replaces them)" if files.skipped else ""
+    print(f"{files.written} {'picture' if files.written == 1 else 'pictures'} colorized by {model} "
+          f"into {values.output}{there}, {len(files.failures)} failed")
+    return 1 if files.failures else 0
 
 
 def define_flags(values: flags.FlagValues) -> None:
@@ -58,8 +62,10 @@ def define_flags(values: flags.FlagValues) -> None:
         values, "model", pretrained.DEFAULT, "str", "the name of a model that ships "
         f"({', '.join(pretrained.names())}), the folder of a run, or an exported model", "Run",
         ("workdir",))
-    cli.define(values, "output", "colorized", "str", "folder for the results", "Run")
+    cli.define(values, "output", "colorized", "str", "folder for the results or, for one "
+               "picture, a file such as result.png", "Run")
     cli.define(values, "overwrite", False, "bool", "replace results that are there already", "Run")
+    cli.define(values, "strip", False, "bool", "leave out date, caption, place and so on", "Run")
     cli.define(values, "vivid", 1.0, "float", "factor on the chroma of the result, in [0, 4]: 0 is "
                "gray, 1 the model's own colors; it also applies after targets were met", "Run")
     cli.define(values, "hint", None, "list", "color of a point of the only picture, x,y,#rrggbb in "

@@ -11,12 +11,15 @@ import uuid
 from colorizer.errors import UserError
 
 
-def write_with(path: str | os.PathLike, write: Callable[[BinaryIO], object]) -> None:
+def write_with(
+    path: str | os.PathLike, write: Callable[[BinaryIO], object], *, exclusive: bool = False,
+) -> None:
     """Writes a file under a temporary name in its folder and renames it into place.
 
     A reader sees the old file or the whole new one, never a part. The folder must exist. `write` is
     given the open binary file. Raises OSError if it cannot be written; what was there before is as
-    it was.
+    it was. With `exclusive`, raises FileExistsError if there is such a file, even one that another
+    program made in the meantime.
     """
     path = Path(path)
     # Not tempfile: its files are readable by their owner only, and os.replace keeps that.
@@ -24,9 +27,23 @@ def write_with(path: str | os.PathLike, write: Callable[[BinaryIO], object]) -> 
     try:
         with open(temporary, "xb") as file:
             write(file)
-        os.replace(temporary, path)
+        if exclusive:
+            _rename_to_new(temporary, path)
+        else:
+            os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _rename_to_new(temporary: Path, path: Path) -> None:
+    try:
+        os.link(temporary, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links, as a mounted cloud drive
+        with open(path, "xb"):
+            pass
+        os.replace(temporary, path)
 
 
 def write_atomic(path: str | os.PathLike, content: str | bytes) -> None:

@@ -14,8 +14,9 @@ import numpy as np
 from colorizer.data.dataset import (
     SCAN_FILE, TEST_SHARE, VALIDATION_SHARE, Dataset, DatasetError, progress
 )
+from colorizer.data.decoding import ImageError
 from colorizer.data.image_paths import find_images
-from colorizer.data.images import ImageError, is_gray, read_rgb
+from colorizer.data.images import is_gray, is_toned, read_rgb
 from colorizer.data.pipeline import FileSource
 
 SPLIT_FOLDERS = {"train": "train", "val": "validation", "valid": "validation",
@@ -110,7 +111,8 @@ def _scan(files: Mapping[str, Path], workdir: str | None) -> tuple[dict[str, str
 
 def _judge(path: Path) -> str:
     try:
-        return "gray" if is_gray(read_rgb(path)) else "color"
+        rgb = read_rgb(path)
+        return "gray" if is_gray(rgb) or is_toned(rgb) else "color"
     except ImageError as error:
         return str(error).removeprefix(f"{path}: ")
 

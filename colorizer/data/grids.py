@@ -9,7 +9,7 @@ import os
 from PIL import Image, ImageDraw, ImageFont
 import numpy as np
 
-from colorizer.data.images import write_image
+from colorizer.data.encoding import write_image
 
 GRID_GAP = 4
 GRID_TEXT = 14

@@ -7,9 +7,13 @@ import glob
 import os
 from pathlib import Path
 
-from colorizer.data.images import (
-    ALPHA_FORMATS, IMAGE_MAGIC, IMAGE_SUFFIXES, WRITE_FORMATS, ImageError, image_error
-)
+from colorizer.data.decoding import IMAGE_MAGIC, ImageError, image_error
+from colorizer.data.encoding import ALPHA_FORMATS, WRITE_FORMATS
+
+# Some of these Pillow cannot read alone (.heic): listed, so that they are reported and not lost.
+IMAGE_SUFFIXES = frozenset(WRITE_FORMATS) | {
+    ".jpe", ".jfif", ".gif", ".dib", ".pbm", ".pgm", ".ppm", ".pnm", ".jp2", ".avif", ".heic",
+    ".heif"}
 
 
 def find_images(folder: str | os.PathLike) -> list[Path]:
@@ -55,12 +59,16 @@ def _looks_like_image(path: Path) -> bool:
         return False
 
 
-def expand_inputs(patterns: Sequence[str]) -> list[tuple[Path, Path]]:
+def expand_inputs(
+    patterns: Sequence[str], output: str | os.PathLike | None = None
+) -> list[tuple[Path, Path]]:
     """Turns command-line arguments into source files and names for their results.
 
     Args:
         patterns: Each a file (taken as it is), a folder (`find_images`) or a glob, in which `**`
             crosses folders. An existing path is that path even if it reads like a glob.
+        output: A folder of results: what a folder or a glob finds in it, below its own top, is no
+            source.
 
     Returns:
         (source, relative name) pairs in the order given, each source once. Below a folder, or the
@@ -74,6 +82,8 @@ def expand_inputs(patterns: Sequence[str]) -> list[tuple[Path, Path]]:
     seen: set[str] = set()
     for pattern in patterns:
         base, matches = _matches(Path(pattern))
+        if output is not None and not Path(pattern).is_file() and _below(output, base):
+            matches = [source for source in matches if not _below(source, output)]
         if not matches:
             raise ImageError("an input must be an image file, a folder of images or a glob that "
                              f"matches some. Received: {pattern!r}")
@@ -106,18 +116,56 @@ def _matches(path: Path) -> tuple[Path, list[Path]]:
     return base, matches
 
 
-def output_path(output_dir: str | os.PathLike, relative_name: str | os.PathLike,
-                image_format: str, has_alpha: bool = False) -> Path:
-    """Names the result of an image: its own name, where that can hold the result.
+def _below(path: str | os.PathLike, folder: str | os.PathLike) -> bool:
+    return Path(os.path.realpath(folder)) in Path(os.path.realpath(path)).parents
 
-    ".png" is added (not swapped in: a.gif and a.png must not clash) to the names of GIF and other
-    formats that we cannot write, and to a JPEG or BMP name when there is transparency to keep.
-    `image_format` is the source's `DecodedImage.format`.
+
+def name_results(
+    sources: Sequence[tuple[Path, Path]], output: str | os.PathLike, *, sheet: bool = False
+) -> list[tuple[Path, Path]]:
+    """Names the results of images: (source, result) pairs, no two results the same.
+
+    `sources` are those of `expand_inputs`. `output` is a folder, in which a result has the name of
+    its source, with ".png" added (not swapped in: a.gif and a.png must not clash) where we cannot
+    write such files; or, for one image, a file. A `sheet` is a PNG file "<name>-sheet.png".
+
+    Raises ImageError if `output` is named like a file and there are several images, or a result
+    would replace one of them.
     """
-    path = Path(output_dir, relative_name)
-    suffix = path.suffix.lower()
-    if suffix in WRITE_FORMATS:
-        keep = not has_alpha or WRITE_FORMATS[suffix] in ALPHA_FORMATS
-    else:
-        keep = suffix not in IMAGE_SUFFIXES and image_format in ("MPO", *WRITE_FORMATS.values())
-    return path if keep else path.with_name(path.name + ".png")
+    originals = {_identity(source) for source, _ in sources} - {None}
+    is_file = Path(output).suffix.lower() in WRITE_FORMATS and not Path(output).is_dir()
+    if is_file and len(sources) > 1:
+        raise ImageError("`output` must be a folder for several images. "
+                         f"Received: {len(sources)} images, output={output}")
+    results: dict[Path, Path] = {}  # result -> source
+    for source, name in sources:
+        path = Path(output, name)
+        if is_file:
+            path = Path(output)
+        elif sheet:
+            path = path.with_name(f"{path.name}-sheet.png")
+        elif path.suffix.lower() not in WRITE_FORMATS:
+            path = path.with_name(path.name + ".png")
+        wanted, count = path, 1
+        while path in results:
+            count += 1
+            path = wanted.with_name(f"{wanted.stem}-{count}{wanted.suffix}")
+        if _identity(path) in originals:
+            raise ImageError(f"`output` must be another folder: {path} is an image to colorize and "
+                             f"would be replaced. Received: output={output}")
+        results[path] = source
+    return [(source, path) for path, source in results.items()]
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Tells a file from all others, whatever its path; None if it is not there."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def holds_alpha(path: Path) -> bool:
+    """Whether a file of this name can hold transparency."""
+    return WRITE_FORMATS.get(path.suffix.lower()) in ALPHA_FORMATS

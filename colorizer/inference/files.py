@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
 import shutil
 from typing import Any, Mapping, Sequence
@@ -18,24 +19,34 @@ from colorizer.inference.hints import Hint, HintError
 SHEET_CELL = 512  # pixels of the longer side of an image in a contact sheet
 
 
+@dataclass
+class FileResults:
+    """What became of some image files."""
+
+    written: int = 0
+    skipped: int = 0  # whose results were there already
+    warnings: list[str] = field(default_factory=list)  # a line for what was left out of one
+    failures: list[str] = field(default_factory=list)  # a line for each that could not be colorized
+
+
 def colorize_files(
     colorizer: Colorizer, sources: Sequence[tuple[Path, Path]], output: str | Path, *,
     overwrite: bool = False, combinations: Sequence[Mapping[str, Any]] = ({},),
-    vivid: float = 1.0, hints: Sequence[Hint] = (),
-) -> tuple[int, list[str]]:
+    vivid: float = 1.0, hints: Sequence[Hint] = (), strip: bool = False,
+) -> FileResults:
     """Colorizes image files, one after the other; a bad one does not stop the others.
+
+    16-bit gray gives 16-bit color, where the file can hold it.
 
     Args:
         colorizer: the model.
         sources: (file, name below `output`) pairs, as from `data.expand_inputs`.
-        output: folder for the results.
-        overwrite: whether results that exist are replaced.
+        output: folder for the results or, for one image, a file. No source is ever replaced.
+        overwrite: whether results that exist are replaced, not skipped.
         combinations: targets by control; for more than one a contact sheet is made.
         vivid: factor on the chroma of the results, in [0, 4].
         hints: the colors of some points of the only image.
-
-    Returns:
-        The number of images written, and one line for each that failed.
+        strip: whether the results are without the metadata of their sources.
 
     Raises:
         UserError: `vivid` or a target is out of range, the model does not support it, hints do not
@@ -43,36 +54,45 @@ def colorize_files(
 
     Example:
         >>> sources = data.expand_inputs([str(path) for path in data.sample_paths()])
-        >>> colorize_files(Colorizer.load("photos"), sources, "colorized", overwrite=True)
-        (5, [])
+        >>> colorize_files(Colorizer.load("photos"), sources, "colorized", overwrite=True).written
+        5
     """
     for targets in combinations:
         colorizer.check(targets, vivid, hints)
     if hints and (len(sources) > 1 or len(combinations) > 1):
         raise HintError("hints go with one image and one value of each target. Received: "
                         f"{len(sources)} images, {len(combinations)} combinations of targets")
-    folder, sheet = make_output_folder(output), len(combinations) > 1
-    done, failures = 0, []
+    sheet, results = len(combinations) > 1, FileResults()
+    named = data.name_results(sources, output, sheet=sheet)
+    is_file = [path for _, path in named] == [Path(output)]
+    make_output_folder(Path(output).parent if is_file else output)
     # tqdm draws nothing on a terminal that says it has 0 columns, as Colab's does.
     columns = shutil.get_terminal_size().columns
-    for source, name in tqdm(sources, unit=" images", ncols=columns, disable=len(sources) < 2):
+    for source, path in tqdm(named, unit=" images", ncols=columns, disable=len(named) < 2):
         try:
-            image = data.read_image(source)
-            path = folder / f"{name}-sheet.png" if sheet else data.output_path(
-                folder, name, image.format, has_alpha=image.alpha is not None)
             if path.exists() and not overwrite:
-                raise data.ImageError(f"{path}: exists already; --overwrite replaces it")
+                results.skipped += 1
+                continue
+            image = data.read_image(source)
+            results.warnings += [f"{source}: {warning}" for warning in image.warnings]
             if sheet:
                 data.save_grid(path, contact_sheet(colorizer, image.rgb, combinations, vivid))
             else:
-                rgb8 = colorizer(image.rgb, vivid=vivid, hints=hints, **combinations[0])
-                data.write_image(path, rgb8, image.alpha)
-            done += 1
+                rgb = colorizer(image.rgb, vivid=vivid, hints=hints, dtype=image.rgb.dtype.name,
+                                **combinations[0])
+                alpha = image.alpha
+                if alpha is not None and not data.holds_alpha(path):
+                    path = path.with_name(path.name + ".png")
+                data.write_image(path, rgb, alpha, data.Metadata() if strip else image.metadata,
+                                 exclusive=not overwrite)
+            results.written += 1
         except data.ImageError as error:
-            failures.append(str(error))
+            results.failures.append(str(error))
+        except FileExistsError:
+            results.skipped += 1
         except OSError as error:
-            failures.append(f"{source}: cannot be written: {error}")
-    return done, failures
+            results.failures.append(f"{source}: cannot be written: {error}")
+    return results
 
 
 def contact_sheet(
@@ -81,10 +101,11 @@ def contact_sheet(
 ) -> dict[str, np.ndarray]:
     """One image colorized for several targets: heading -> uint8 [1, h, w, 3], at most 512 px.
 
-    `rgb` is float32 [h, w, 3] in [0, 1]; `vivid` is a factor on the chroma, in [0, 4].
+    `rgb` is uint8 or uint16 [h, w, 3]; `vivid` is a factor on the chroma, in [0, 4].
     """
     shrink = min(1.0, SHEET_CELL / max(rgb.shape[:2]))
     size = tuple(max(1, round(side * shrink)) for side in rgb.shape[:2])
-    small = np.clip(ops.image.resize(rgb, size, antialias=True), 0.0, 1.0)
+    small = data.unit_rgb(rgb)
+    small = np.clip(ops.image.resize(small, size, antialias=True), 0.0, 1.0)
     return {" ".join(f"{name} {value:g}" for name, value in targets.items()):
             colorizer(small, vivid=vivid, **targets)[None] for targets in combinations}

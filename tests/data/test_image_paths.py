@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from colorizer.data import image_paths
-from colorizer.data.images import ImageError
+from colorizer.data.decoding import ImageError
 from tests.colors import image, write
 
 RGB = image((200, 20, 85))
@@ -79,10 +79,33 @@ def test_equal_names_do_not_clash_and_existing_paths_are_no_globs(tmp_path):
         "a.jpg", "a-2.jpg", "a-3.jpg", "a-4.jpg"]
 
 
-@pytest.mark.parametrize("name, image_format, has_alpha, suffix", [
-    ("d/UPPER.JPEG", "JPEG", False, ""), ("a.tiff", "TIFF", True, ""), ("a.png", "GIF", False, ""),
-    ("a", "MPO", False, ""), ("a.2019", "JPEG", True, ""), ("a.jpg", "PNG", True, ".png"),
-    ("a.gif", "JPEG", False, ".png"), ("a.pgm", "PPM", False, ".png"), ("a", "GIF", False, ".png")])
-def test_output_keeps_the_name_where_it_can(name, image_format, has_alpha, suffix):
-    assert image_paths.output_path("out", name, image_format, has_alpha) == Path(
-        "out", name + suffix)
+@pytest.mark.parametrize("name, result", [
+    ("d/UPPER.JPEG", "d/UPPER.JPEG"), ("a.tiff", "a.tiff"), ("a.gif", "a.gif.png"),
+    ("a", "a.png"), ("a.2019", "a.2019.png"), ("a.txt", "a.txt.png")])
+def test_a_result_keeps_its_name_where_we_can_write_such_files(name, result):
+    assert image_paths.name_results([(Path(name), Path(name))], "out") == [
+        (Path(name), Path("out", result))]
+
+
+def test_results_never_share_a_name_and_never_replace_what_is_colorized(tmp_path):
+    for name in ("a.gif", "a.gif.png", "b.jpg"):
+        write(tmp_path / name, RGB)
+    sources = image_paths.expand_inputs([str(tmp_path)])
+    assert [path.name for _, path in image_paths.name_results(sources, "out")] == [
+        "a.gif.png", "a.gif-2.png", "b.jpg"]
+    (tmp_path / "link").symlink_to(tmp_path)
+    for folder in (tmp_path, tmp_path / "link"):
+        with pytest.raises(ImageError, match="`output` must be another folder"):
+            image_paths.name_results(sources, folder)
+    with pytest.raises(ImageError, match="must be a folder for several images"):
+        image_paths.name_results(sources, "result.png")
+    assert image_paths.name_results(sources[:1], "r.png") == [(sources[0][0], Path("r.png"))]
+
+
+def test_results_within_the_folder_are_no_sources(tree):
+    write(tree / "colorized" / "b.jpg", RGB)
+    names = [name.as_posix() for _, name in image_paths.expand_inputs(
+        [str(tree)], tree / "colorized")]
+    assert names == TREE
+    assert image_paths.expand_inputs([str(tree / "colorized" / "b.jpg")], tree / "colorized")
+    assert len(image_paths.expand_inputs([str(tree)], tree)) == len(TREE) + 1

@@ -1,8 +1,10 @@
 """Image files colorized one after the other; sheets and flags: tests/programs/test_colorize.py."""
 
-from PIL import Image
+from PIL import Image, PngImagePlugin
 import numpy as np
 import pytest
+from skimage import color as skcolor
+import tensorflow as tf
 
 from colorizer import data
 from colorizer.color.controls import ControlError
@@ -16,9 +18,10 @@ def test_bad_images_and_results_that_cannot_be_written_do_not_stop_the_others(co
     (tmp_path / "bad.png").write_bytes(b"")
     sources = data.expand_inputs([str(tmp_path)])
     (tmp_path / "o" / "taken.png").mkdir(parents=True)
-    done, failures = colorize_files(colorizer, sources, tmp_path / "o", overwrite=True)
-    assert done == 1 and len(failures) == 2
-    assert "bad.png" in failures[0] and "taken.png: cannot be written" in failures[1]
+    results = colorize_files(colorizer, sources, tmp_path / "o", overwrite=True)
+    assert results.written == 1 and len(results.failures) == 2
+    assert "bad.png" in results.failures[0]
+    assert "taken.png: cannot be written" in results.failures[1]
     assert Image.open(tmp_path / "o" / "good.png").size == (20, 10)
 
 
@@ -30,7 +33,7 @@ def test_alpha_and_orientation_are_kept(colorizer, tmp_path):
     exif[0x0112] = 6  # stored lying, to be turned a quarter
     Image.new("RGB", (30, 20), (50, 90, 130)).save(tmp_path / "turned.jpg", exif=exif)
     sources = data.expand_inputs([str(tmp_path / "alpha.png"), str(tmp_path / "turned.jpg")])
-    assert colorize_files(colorizer, sources, tmp_path / "o") == (2, [])
+    assert colorize_files(colorizer, sources, tmp_path / "o").written == 2
     alpha = np.asarray(Image.open(tmp_path / "o" / "alpha.png"))[..., 3]
     np.testing.assert_array_equal(alpha, rgba[..., 3])
     assert Image.open(tmp_path / "o" / "turned.jpg").size == (20, 30)
@@ -44,3 +47,37 @@ def test_what_no_image_can_be_given_is_refused_before_anything_is_written(colori
     (tmp_path / "o").write_text("a file")
     with pytest.raises(UserError, match="`output` must be a folder"):
         colorize_files(colorizer, [], tmp_path / "o")
+
+
+def test_16_bit_gray_gives_16_bit_color_with_its_fine_lightness_and_its_metadata(
+        colorizer, tmp_path):
+    gray = np.linspace(20000, 21000, 40 * 30).reshape(30, 40).astype(np.uint16)
+    info = PngImagePlugin.PngInfo()
+    info.add_text("Description", "plate 12")
+    Image.fromarray(gray).save(tmp_path / "a.png", pnginfo=info)
+    sources = data.expand_inputs([str(tmp_path / "a.png")])
+    for strip in (False, True):
+        colorize_files(colorizer, sources, tmp_path / "o.png", strip=strip, overwrite=True)
+        rgb = tf.io.decode_png((tmp_path / "o.png").read_bytes(), dtype=tf.uint16).numpy()
+        lightness = skcolor.rgb2lab(rgb)[..., 0] - skcolor.rgb2lab(
+            np.repeat(gray[..., None], 3, axis=-1))[..., 0]
+        assert abs(lightness).max() < 0.01  # of 100; a level of 8 bits is 0.4
+        with Image.open(tmp_path / "o.png") as image:
+            assert image.text.get("Description") == (None if strip else "plate 12")
+
+
+def test_what_is_there_is_skipped_also_if_another_program_writes_it_meanwhile(
+        colorizer, tmp_path, monkeypatch):
+    Image.new("RGB", (20, 10), (90, 120, 80)).save(tmp_path / "a.png")
+    sources, output = data.expand_inputs([str(tmp_path / "a.png")]), tmp_path / "o"
+    read_image = data.read_image
+
+    def meanwhile(path):
+        output.joinpath("a.png").write_text("of another program")
+        return read_image(path)
+
+    monkeypatch.setattr(data, "read_image", meanwhile)
+    results = colorize_files(colorizer, sources, output)
+    assert (results.written, results.skipped, results.failures) == (0, 1, [])
+    assert colorize_files(colorizer, sources, output).skipped == 1
+    assert (output / "a.png").read_text() == "of another program"

@@ -44,7 +44,7 @@ def colorize_main(*arguments):
     (["--model={run}", "nowhere.jpg"], "nowhere.jpg"), (["--model={run}", "*.gif"], "gif"),
     (["--model={run}", "a.png", "--hue=0.3"], "no targets.*hue=0.3"),
     (["--model={run}", "a.png", "--vivid=5"], "`vivid` must be in .0, 4.. Received: vivid=5"),
-    (["--model={run}", "a.png", "--output=a.png"], "`output` must be a folder"),
+    (["--model={run}", "a.png", "--output=a.png"], "a.png is an image to colorize"),
     (["a.png", "--saturation=1.5"], "saturation=1.5"), (["a.png", "--hue=nan"], "hue=nan"),
     (["a.png", "--warmth=0.1,x"], "warmth=0.1,x"), (["a.png", "--warmth="], "warmth=")])
 def test_what_the_user_can_mend_is_refused_in_one_line(run, tmp_path, arguments, words):
@@ -87,8 +87,8 @@ def test_a_shipped_model_and_the_built_in_photographs_are_taken_if_nothing_is_na
 
 def test_results_stay_unless_overwrite_is_given(run, tmp_path, capsys):
     flags = ["a.png", f"--workdir={run}", "--output=out"]
-    assert [colorize_main(*flags), colorize_main(*flags)] == [0, 1]
-    assert "--overwrite replaces it" in capsys.readouterr().err
+    assert [colorize_main(*flags), colorize_main(*flags)] == [0, 0]
+    assert "--overwrite replaces them" in capsys.readouterr().out
     assert colorize_main(*flags, "--overwrite", "--vivid=0") == 0
     assert np.ptp(np.asarray(Image.open("out/a.png")).astype(int), axis=-1).max() <= 1
 

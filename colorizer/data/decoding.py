@@ -1,0 +1,275 @@
+"""From the bytes of an image file to its pixels in sRGB (no TensorFlow).
+
+The budget of one image, whatever its header says, is about 2 GB of memory and 10 s.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+import io
+import os
+from pathlib import Path
+import re
+import threading
+
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
+import numpy as np
+
+from colorizer.data import profiles
+from colorizer.data.metadata import Metadata, read_metadata
+from colorizer.errors import UserError
+
+MAX_PIXELS = 100_000_000
+MAX_SIDE = 1_000_000
+# WebP, AVIF and JPEG 2000 are decoded whole several times over, and a JPEG once more a scan.
+COSTLY_FORMATS, COSTLY_PIXELS = ("WEBP", "AVIF", "JPEG2000", "HEIF"), 40_000_000
+MAX_SCANNED_PIXELS = 2_000_000_000
+LARGE_PIXELS = 10_000_000  # more than these are in the memory of one thread at a time
+# Only formats whose bytes announce themselves. Pillow would also run Ghostscript on an EPS file.
+READ_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF")
+IMAGE_MAGIC = re.compile(
+    rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|GIF8[79]a|BM.{4}\0{4}|RIFF.{4}WEBP|II\*\0|MM\0\*", re.DOTALL)
+PNG_MAGIC, JPEG_END = b"\x89PNG\r\n\x1a\n", b"\xff\xd9"
+PNG_PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
+HEIC_MAGIC = re.compile(rb".{4}ftyp(hei[cxms]|hev[cx]|mif1|msf1)", re.DOTALL)
+BITS, PHOTOMETRIC, SAMPLE_FORMAT, SUBFILE = 258, 262, 339, 254  # tags of TIFF
+
+
+class ImageError(UserError):
+    """An image file or array that cannot be used; of a file, "<path>: <reason>" in one line."""
+
+
+class Unsupported(ValueError):
+    """Pixels that are sound, of a kind that is not read."""
+
+
+@dataclass(frozen=True, eq=False)
+class DecodedImage:
+    """An image as read from a file."""
+
+    rgb: np.ndarray  # uint8 or, of deeper files, uint16 [H, W, 3], sRGB
+    alpha: np.ndarray | None  # uint8 [H, W], 0 is transparent; None if the file has none
+    format: str  # Pillow's name of the file's format, such as "JPEG"
+    metadata: Metadata = Metadata()
+    warnings: tuple[str, ...] = ()  # what of the file was left out
+
+
+def read_image(path: str | os.PathLike) -> DecodedImage:
+    """Reads an image file as it should be displayed; of several frames or pages, the first.
+
+    The bytes decide the format, not the name. EXIF orientation and color profiles are applied. Gray
+    of more than 8 bits keeps its precision: integers are taken as shares of their type's largest
+    value (of 32 bits: of 65535 where no value is larger), floats as 0 to 1, 255 or 65535.
+
+    Example:
+        rgb = read_image("photo.jpg").rgb
+
+    Raises:
+        ImageError: The file is missing, unreadable, empty, not an image, damaged or truncated, or
+            its header announces more than `MAX_PIXELS` (refused before decoding).
+    """
+    path = Path(path)
+    content = b""
+    try:
+        if path.exists() and not path.is_file():  # opening a named pipe would wait forever
+            raise image_error(path, "not a regular file")
+        content = path.read_bytes()
+        if not content:
+            raise image_error(path, "empty file")
+        return _read(content)
+    except ImageError:
+        raise
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise image_error(path, str(error)) from error
+    except Unsupported as error:
+        raise image_error(path, f"not supported: {error}") from error
+    except UnidentifiedImageError as error:
+        raise image_error(path, _unidentified(content)) from error
+    except Exception as error:  # damaged bytes make decoders raise nearly anything
+        cause = error.strerror if isinstance(error, OSError) else None
+        raise image_error(path, cause or f"damaged: {error or type(error).__name__}") from error
+
+
+def image_error(path: Path, reason: str) -> ImageError:
+    """Makes the error that names a file and says, in one line, why it cannot be used."""
+    return ImageError(" ".join(f"{path}: {reason}".splitlines()))
+
+
+def _unidentified(content: bytes) -> str:
+    if HEIC_MAGIC.match(content):
+        return "not supported: a HEIC image; after `pip install pillow-heif` it is"
+    if content.startswith((b"II*\0", b"MM\0*")):
+        with contextlib.suppress(Exception):
+            import tifffile
+
+            with tifffile.TiffFile(io.BytesIO(content)) as file:
+                page = file.pages[0]
+                return f"not supported: a TIFF of shape {page.shape} and type {page.dtype}"
+    return ("damaged: its header cannot be read" if IMAGE_MAGIC.match(content) else
+            "not an image (bytes not recognized)")
+
+
+_open_lock, _large_lock = threading.Lock(), threading.Lock()
+
+
+def _open(content: bytes) -> Image.Image:
+    """Reads an image's header, under our limits in the place of Pillow's 89 megapixels."""
+    formats = list(READ_FORMATS)
+    if HEIC_MAGIC.match(content):
+        with contextlib.suppress(ImportError):
+            import pillow_heif
+
+            pillow_heif.register_heif_opener()
+            formats.append("HEIF")
+    with _open_lock:  # Pillow's limit is a constant of its module, the same for all threads
+        pillow_limit, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            image = Image.open(io.BytesIO(content), formats=formats)
+        finally:
+            Image.MAX_IMAGE_PIXELS = pillow_limit
+    _check_size(image, content)
+    return image
+
+
+def _check_size(image: Image.Image, content: bytes) -> None:
+    pixels = image.width * image.height
+    limit = COSTLY_PIXELS if image.format in COSTLY_FORMATS else MAX_PIXELS
+    if pixels > limit:
+        raise Image.DecompressionBombError(
+            f"more than {limit // 10**6} megapixels, the most of {image.format or 'an image'}")
+    if max(image.size) > MAX_SIDE:
+        raise Image.DecompressionBombError(f"a side of more than {MAX_SIDE} pixels")
+    # In JPEG data, 0xff 0xda begins a scan; elsewhere 0xff is followed by 0.
+    if image.format == "JPEG" and pixels * content.count(b"\xff\xda") > MAX_SCANNED_PIXELS:
+        raise Image.DecompressionBombError("too many progressive scans")
+
+
+def _read(content: bytes) -> DecodedImage:
+    try:
+        image = _open(content)
+    except ValueError:
+        if not content.startswith(PNG_MAGIC):
+            raise
+        image = _open(_png_pixels(content))
+        image.info["left out"] = "its metadata cannot be read and are left out"
+    with image, _large_lock if image.width * image.height > LARGE_PIXELS else (
+            contextlib.nullcontext()):
+        name, left_out = image.format or "", [image.info.pop("left out", None), _choose(image)]
+        try:
+            image.load()
+        except OSError:
+            if name != "JPEG" or content.endswith(JPEG_END):
+                raise
+            image = _without_end(content)
+            left_out.append("its last bytes are missing; all pixels are there")
+        with contextlib.suppress(Exception):  # damaged metadata; the pixels may be sound
+            # In place, the pixels are turned before the metadata are written anew.
+            ImageOps.exif_transpose(image, in_place=True)
+        rgb, alpha, problem = decode(image)
+        kept = read_metadata(image)
+    return DecodedImage(rgb, alpha, name, kept, tuple(filter(None, (*left_out, problem))))
+
+
+def _choose(image: Image.Image) -> str | None:
+    """Goes to the page of a TIFF that is no thumbnail; returns what is left out."""
+    count = getattr(image, "n_frames", 1)
+    if count == 1:
+        return None
+    if image.format != "TIFF":
+        return f"only the first of its {count} frames is read"
+    pages = []
+    for page in range(min(count, 1000)):
+        image.seek(page)
+        if not image.tag_v2.get(SUBFILE, 0) & 1:  # type: ignore[attr-defined]
+            pages.append(page)
+    image.seek(pages[0] if pages else 0)
+    _check_size(image, b"")
+    return f"only the first of its {len(pages)} pages is read" if len(pages) > 1 else None
+
+
+def _png_pixels(content: bytes) -> bytes:
+    """A PNG file without what is not needed for its pixels."""
+    kept, place = [PNG_MAGIC], len(PNG_MAGIC)
+    while place < len(content):
+        end = place + 12 + int.from_bytes(content[place:place + 4])
+        if content[place + 4:place + 8] in PNG_PIXELS:
+            kept.append(content[place:end])
+        place = end
+    return b"".join(kept)
+
+
+def _without_end(content: bytes) -> Image.Image:
+    """Decodes a JPEG whose end is missing, if no pixel is.
+
+    Pixels that are missing take values from whatever follows; whole ones do not.
+    """
+    images = []
+    for filler in (b"", b"\xa5" * 64):
+        images.append(_open(content.removesuffix(b"\xff") + filler + JPEG_END))
+        images[-1].load()
+    if images[0].tobytes() != images[1].tobytes():
+        raise OSError("image file is truncated")
+    return images[0]
+
+
+def decode(image: Image.Image) -> tuple[np.ndarray, np.ndarray | None, str | None]:
+    """The pixels of a loaded image in sRGB.
+
+    Returns:
+        (uint8 or uint16 [H, W, 3], alpha uint8 [H, W] or None, a problem of its profile or None).
+    """
+    transparent = image.info.get("transparency")
+    if image.mode == "F" or image.mode.startswith("I"):
+        gray = _deep_gray(image)
+        alpha = None if not isinstance(transparent, int) else np.where(
+            np.asarray(image) == transparent, 0, 255).astype(np.uint8)
+        gray, problem = profiles.apply_to_gray16(gray, image.info)
+        return np.repeat(gray[..., np.newaxis], 3, axis=-1), alpha, problem
+    alpha = None
+    if image.has_transparency_data:
+        alpha = np.asarray(image.convert("RGBA").getchannel("A")).copy()
+        image = _opaque(image)
+    try:
+        rgb, problem = profiles.to_srgb(image)
+    except ImageCms.PyCMSError as error:
+        rgb, problem = image.convert("RGB"), f"its color profile cannot be used: {error}"
+    return np.asarray(rgb), alpha, problem
+
+
+def _opaque(image: Image.Image) -> Image.Image:
+    """The colors, those beneath transparency too."""
+    info = {key: value for key, value in image.info.items() if key != "transparency"}
+    image = image.convert("L") if image.mode in ("LA", "La", "L", "1") else (
+        image.convert("RGBA").convert("RGB"))
+    image.info = info
+    return image
+
+
+def _deep_gray(image: Image.Image) -> np.ndarray:
+    """Gray of more than 8 bits as uint16 [H, W], black 0, white 65535."""
+    tags = getattr(image, "tag_v2", {})
+    bits = tags.get(BITS, (16,))[0]
+    signed = tags.get(SAMPLE_FORMAT, (1,))[0] == 2
+    values = np.asarray(image)
+    if image.mode == "I" and bits == 32 and not signed:
+        values = values.view(np.uint32)
+    if not np.isfinite(values).all():
+        raise Unsupported("pixel values that are not all finite")
+    low, high = float(values.min()), float(values.max())
+    if image.mode == "F":
+        # A resampled image overshoots its range a little.
+        scales = [scale for scale in (1.0, 255.0, 65535.0) if high <= 1.5 * scale]
+        margin = 0.5
+    else:
+        scales = [2.0 ** (bits - signed) - 1.0]
+        if bits == 32 and high <= 65535:
+            scales = [65535.0]
+        margin = 0.0
+    if not scales or low < -margin * scales[0]:
+        raise Unsupported(f"pixel values from {low:g} to {high:g}, of no known scale")
+    gray = np.multiply(values, 65535.0 / scales[0], dtype=np.float32)
+    np.clip(np.rint(gray, out=gray), 0.0, 65535.0, out=gray)
+    if tags.get(PHOTOMETRIC) == 0:  # WhiteIsZero
+        gray = 65535.0 - gray
+    return gray.astype(np.uint16)
