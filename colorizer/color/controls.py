@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 import itertools
 import math
+from numbers import Real
 
 from colorizer.errors import UserError
 
@@ -116,8 +117,8 @@ def check_targets(
     """
     for name, value in targets.items():
         select([name])
-        if value is not None and not 0.0 <= value <= 1.0:
-            raise ControlError(f"`{name}` must be in [0, 1]. Received: {name}={value}")
+        if value is not None and not (isinstance(value, Real) and 0.0 <= value <= 1.0):
+            raise ControlError(f"`{name}` must be a number in [0, 1]. Received: {name}={value}")
     known = [control.name for control in supported]
     desired = [f"{name}={value:g}" for name, value in targets.items()
                if value is not None and name not in known]

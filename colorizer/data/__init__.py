@@ -4,7 +4,8 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "load": ["load_dataset", "sample_paths"],
-    "dataset": ["Dataset", "DatasetError"],
+    "names": ["DatasetError", "find_folder"],
+    "dataset": ["Dataset"],
     "decoding": ["DecodedImage", "ImageError", "read_image"],
     "metadata": ["Metadata"],
     "encoding": ["write_image"],

@@ -12,7 +12,6 @@ import tensorflow as tf
 from tqdm import tqdm
 
 from colorizer.data.pipeline import AUTOTUNE, Positions, Source
-from colorizer.errors import UserError
 from colorizer.files import write_atomic
 
 DEFAULT_SIZE = 256  # side in pixels where neither the user nor the data say one
@@ -21,10 +20,6 @@ TEST_SHARE = 0.1
 VALIDATION_SHARE = 0.05
 SCAN_FILE = "scan.json"
 PROGRESS_FROM = 1000
-
-
-class DatasetError(UserError):
-    """A data set that cannot be had. The message is one line for the user."""
 
 
 @dataclass(frozen=True, eq=False)

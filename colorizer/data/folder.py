@@ -11,19 +11,23 @@ from pathlib import Path
 
 import numpy as np
 
-from colorizer.data.dataset import (
-    SCAN_FILE, TEST_SHARE, VALIDATION_SHARE, Dataset, DatasetError, progress
-)
+from colorizer.data.dataset import SCAN_FILE, TEST_SHARE, VALIDATION_SHARE, Dataset, progress
 from colorizer.data.decoding import ImageError
 from colorizer.data.image_paths import find_images
 from colorizer.data.images import is_gray, is_toned, read_rgb
+from colorizer.data.names import DatasetError
 from colorizer.data.pipeline import FileSource
 
 SPLIT_FOLDERS = {"train": "train", "val": "validation", "valid": "validation",
                  "validation": "validation", "test": "test"}
+NEEDED = {True: "at least one readable color image to test on",
+          False: "at least 3 readable color images, one to train, one to validate and one to "
+                 "test on"}
 
 
-def load_folder(name: str, folder: Path, image_size: int, workdir: str | None = None) -> Dataset:
+def load_folder(
+    name: str, folder: Path, image_size: int, workdir: str | None = None, to_test: bool = False
+) -> Dataset:
     """Splits the color images in `folder`, by its subfolders or else by their names.
 
     Arguments and errors are those of `data.load_dataset`.
@@ -43,13 +47,14 @@ def load_folder(name: str, folder: Path, image_size: int, workdir: str | None = 
     gray = sum(verdict == "gray" for verdict in verdicts.values())
     unreadable = [(str(files[name]), verdict) for name, verdict in verdicts.items()
                   if verdict not in ("color", "gray")]
-    if not all(splits):
+    if to_test and not roles:
+        splits = [[], [], sorted(sum(splits, []))]
+    if not (splits[-1] if to_test else all(splits)):
         counts = "{} to train, {} to validate and {} to test on".format(*map(len, splits))
         first = " (the first: {}: {})".format(*unreadable[0]) if unreadable else ""
         raise DatasetError(
-            "A folder must hold at least 3 readable color images, one to train, one to validate "
-            f"and one to test on. Received: {name} with {counts}, {gray} gray and "
-            f"{len(unreadable)} unreadable{first}")
+            f"A folder must hold {NEEDED[to_test]}. Received: {name} with {counts}, {gray} gray "
+            f"and {len(unreadable)} unreadable{first}")
     train, validation, test = (
         FileSource([files[name] for name in split], image_size) for split in splits)
     fingerprint = hashlib.sha256(os.fsencode("\n".join(splits[0]))).hexdigest()

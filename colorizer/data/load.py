@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 
 from PIL import Image
 import numpy as np
 
-from colorizer.data.dataset import DEFAULT_SIZE, Dataset, DatasetError
+from colorizer.data.dataset import DEFAULT_SIZE, Dataset
 from colorizer.data.folder import load_folder
 from colorizer.data.images import is_gray, read_rgb
+from colorizer.data.names import SAMPLE, DatasetError, find_folder
 from colorizer.data.pipeline import ArraySource
 from colorizer.data.tfds import load_tfds
 
@@ -23,7 +23,7 @@ SAMPLE_STRIDE = 16  # of the training tiles, which overlap
 
 def load_dataset(
     name: str, *, data_dir: str | None = None, image_size: int | None = None,
-    workdir: str | None = None,
+    workdir: str | None = None, to_test: bool = False,
 ) -> Dataset:
     """Finds images and divides them into training, validation and test split.
 
@@ -47,19 +47,17 @@ def load_dataset(
         data_dir: Where TensorFlow Datasets keeps its data; by default ~/tensorflow_datasets.
         image_size: Side in pixels; by default the data set's own if it is 16, 32 or 64, else 256.
         workdir: Folder of a run that may know these files already (`Dataset.save_scan`).
+        to_test: Whether all images of a folder that has no subfolder `train` are to test on.
 
     Raises:
         DatasetError: There is no such data set, or too little in it.
     """
     if image_size is not None and image_size < 1:
         raise DatasetError(f"`image_size` must be at least 1. Received: image_size={image_size}")
-    folder = Path(name).expanduser()
-    if name == "sample":
+    if name == SAMPLE:
         return _load_sample(image_size)
-    if folder.is_dir():
-        return load_folder(name, folder, image_size or DEFAULT_SIZE, workdir)
-    if name.startswith((".", "~")) or os.path.isabs(name) or name.count("/") > 1 or "\\" in name:
-        raise DatasetError(f"`dataset` must be a folder that exists. Received: dataset={name}")
+    if (folder := find_folder(name)) is not None:
+        return load_folder(name, folder, image_size or DEFAULT_SIZE, workdir, to_test)
     return load_tfds(name, data_dir, image_size)
 
 
@@ -83,7 +81,7 @@ def _load_sample(image_size: int | None) -> Dataset:
         [_tiles(rgb[:, right:], SAMPLE_SIZE) for rgb in photos])]
     kept = [tiles[~is_gray(tiles)] for tiles in splits]
     return Dataset(
-        "sample", SAMPLE_SIZE, ArraySource(kept[0]), ArraySource(kept[1]), ArraySource(kept[2]),
+        SAMPLE, SAMPLE_SIZE, ArraySource(kept[0]), ArraySource(kept[1]), ArraySource(kept[2]),
         gray_left_out=sum(map(len, splits)) - sum(map(len, kept)),
         fingerprint=hashlib.sha256(kept[0]).hexdigest())
 

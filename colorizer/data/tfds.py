@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 import contextlib
 from dataclasses import dataclass
+import difflib
 import hashlib
 import logging
 import os
@@ -13,10 +14,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from colorizer.data.dataset import (
-    DEFAULT_SIZE, TEST_SHARE, VALIDATION_SHARE, Dataset, DatasetError, progress
-)
+from colorizer.data.dataset import DEFAULT_SIZE, TEST_SHARE, VALIDATION_SHARE, Dataset, progress
 from colorizer.data.images import is_gray
+from colorizer.data.names import DatasetError
 from colorizer.data.pipeline import AUTOTUNE, ArraySource, Positions, draws, shuffled, view
 
 OWN_SIZES = (16, 32, 64)  # data sets of such images are used as they are
@@ -80,11 +80,16 @@ def _tfds_errors(name: str, folder: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # of any kind: no network, a bad checksum, a missing manual download
+        import tensorflow_datasets as tfds
+
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        near = difflib.get_close_matches(name, tfds.list_builders(), n=1)
+        meant = f" Did you mean {near[0]}?" if near and near[0] != name else ""
         raise DatasetError(
             "`dataset` must be `sample`, an existing folder, or a set that TensorFlow Datasets can "
             f"load. Received: dataset={name}, looked for in {folder}: {reason.rstrip('.')}. Use "
-            "--data_dir=FOLDER if it is elsewhere, --dataset=sample for the built-in photographs"
+            "--data_dir=FOLDER if it is elsewhere, --dataset=sample for the built-in photographs."
+            f"{meant}"
         ) from error
     finally:
         downloader.MAX_RETRIES = retries

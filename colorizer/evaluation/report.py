@@ -168,6 +168,13 @@ def _load_dataset(
     model: models.Model, data_dir: str | None, image_size: int | None
 ) -> data.Dataset:
     settings = model.config.data
-    return data.load_dataset(
-        settings.dataset, data_dir=data_dir or settings.data_dir,
-        image_size=image_size or settings.image_size, workdir=str(model.folder))
+    try:
+        return data.load_dataset(
+            settings.dataset, data_dir=data_dir or settings.data_dir,
+            image_size=image_size or settings.image_size, workdir=str(model.folder),
+            to_test=model.other_data)
+    except data.DatasetError as error:
+        if model.other_data:
+            raise
+        raise data.DatasetError(f"the images that {model.name} was trained on cannot be had; "
+                                f"--dataset=FOLDER takes others ({error})") from error

@@ -14,6 +14,7 @@ import itertools
 import json
 from pathlib import Path
 
+from colorizer import data
 from colorizer.config import CONFIG_FILE as CONFIG, ConfigError, TrainConfig, read_config
 from colorizer.errors import UserError
 from colorizer.files import sha256
@@ -36,6 +37,7 @@ class Model:
     name: str  # the shortest end of its path that no other model has
     folder: Path  # of a run or of an exported model
     config: TrainConfig  # the settings that it was trained with
+    other_data: bool = False  # whether `config` names other images than it was trained on
 
     def results_folder(self, kind: str) -> Path:
         """Where results go by default: into a run's folder, but not into the package."""
@@ -129,12 +131,15 @@ def read_models(
         ConfigError: none, one given twice, or models trained at different image sizes, where no
             `image_size` is given: none of theirs would be fair to all.
         ModelError: a folder that holds no model.
+        DatasetError: `dataset` is a file, or a path to nothing.
     """
     if not workdirs:
         raise ConfigError("`compare` must name at least one run or model. Received: none")
     folders = [find_model(workdir, "workdir") for workdir in workdirs]
     configs = [read_model_config(folder) for folder in folders]
+    trained_on = [config.data.dataset for config in configs]
     if dataset:
+        data.find_folder(dataset)  # refuses what is none
         configs = [config.replace(dataset=dataset) for config in configs]
     paths = [folder.resolve() for folder in folders]
     if len(set(paths)) < len(paths):
@@ -144,7 +149,10 @@ def read_models(
         received = ", ".join(f"{size} px in {folder}" for size, folder in zip(sizes, workdirs))
         raise ConfigError("models compared on the same images must be trained at one `image_size`, "
                           f"or --image_size must name one. Received: {received}")
-    return [Model(*one) for one in zip(_shortest_names(paths), folders, configs)]
+    other = [config.data.dataset != name and
+             Path(config.data.dataset).resolve() != Path(name).resolve()
+             for config, name in zip(configs, trained_on)]
+    return [Model(*one) for one in zip(_shortest_names(paths), folders, configs, other)]
 
 
 def _shortest_names(paths: Sequence[Path]) -> list[str]:

@@ -18,7 +18,8 @@ def test_supported_targets_are_accepted_and_none_means_no_target():
 
 @pytest.mark.parametrize("targets, supported, fixed, words", [
     ({"sheen": 0.5}, SOME, {}, "one of saturation, hue, red"),
-    *(({"hue": hue}, SOME, {}, f"hue={hue}") for hue in (1.01, -0.01, math.nan, math.inf)),
+    *(({"hue": hue}, SOME, {}, f"hue={hue}")
+      for hue in (1.01, -0.01, math.nan, math.inf, "0.5")),
     ({"hue": 0.1, "red": 0.25}, SOME, {}, "Received: red=0.25"),
     ({"hue": 0.5}, (), {}, "takes no targets: a model trained with --conditional"),
     ({"hue": 0.5}, (), {"saturation": 1.0, "hue": 0.6}, "trained for saturation=1, hue=0.6 only"),

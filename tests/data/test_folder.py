@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 
 from colorizer.data import folder as folders
-from colorizer.data.dataset import DatasetError
 from colorizer.data.load import load_dataset
+from colorizer.data.names import DatasetError
 from tests.colors import COLORS, GRAY, image, noise, take, write
 
 
@@ -103,3 +103,14 @@ def test_a_folder_with_too_few_color_images_is_refused(tmp_path, files):
     with pytest.raises(DatasetError, match="at least 3 readable color images") as caught:
         load_dataset(str(tmp_path))
     assert str(tmp_path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_folder_without_splits_is_measured_whole_where_it_is_to_test_on(tmp_path):
+    write(tmp_path / "a.png", image(COLORS[0]))
+    dataset = load_dataset(str(tmp_path), to_test=True)
+    assert (dataset.train.size, dataset.validation.size, dataset.test.size) == (0, 0, 1)
+    for name in ("train/b.png", "val/c.png", "test/d.png", "test/e.png"):
+        write(tmp_path / name, image(COLORS[1]))
+    assert load_dataset(str(tmp_path), to_test=True).test.size == 2
+    with pytest.raises(DatasetError, match="at least one readable color image"):
+        load_dataset(str(write(tmp_path / "gray" / "f.png", image(GRAY)).parent), to_test=True)

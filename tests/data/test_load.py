@@ -8,7 +8,7 @@ import pytest
 import skimage.data
 
 from colorizer.data import load
-from colorizer.data.dataset import DatasetError
+from colorizer.data.names import DatasetError
 
 
 @pytest.mark.parametrize("name, size, message", [

@@ -10,8 +10,8 @@ import pytest
 import tensorflow as tf
 
 from colorizer.data import tfds
-from colorizer.data.dataset import DatasetError
 from colorizer.data.load import load_dataset
+from colorizer.data.names import DatasetError
 from colorizer.data.pipeline import shuffled
 from tests.colors import COLORS, GRAY, identities, image, take
 from tests.data.tiny_sets import TRAIN_COLORS, TRAIN_GRAY
