@@ -63,7 +63,10 @@ def export_model(
     folder = Path(checkpoint) if checkpoint else weights.newest_readable(
         workdir / weights.CHECKPOINTS)
     manifest = weights.read_manifest(folder)
-    config = _without_paths(manifest["config"])
+    try:
+        config = _without_paths(manifest["config"])
+    except ConfigError as error:
+        raise ConfigError(f"{folder / weights.MANIFEST}: {error}") from error
     arrays = _half_precision(folder / weights.WEIGHTS_FILE)
     output = make_output_folder(output)
     paths = [output / name for name in (pretrained.WEIGHTS, pretrained.CONFIG, pretrained.MODEL)]
@@ -90,7 +93,7 @@ def _half_precision(path: Path) -> dict[str, np.ndarray]:
 
 def _without_paths(settings: Mapping[str, Any]) -> TrainConfig:
     """A manifest's settings without the folders of the machine that trained."""
-    config = TrainConfig.from_json(json.dumps(settings))
+    config = TrainConfig.from_dict(settings)
     dataset, init_from = config.data.dataset, config.run.init_from
     if Path(dataset).is_dir() or Path(dataset).is_absolute() or dataset.startswith((".", "~")):
         dataset = f"./{Path(dataset).name}"  # which reads as a folder still
