@@ -83,8 +83,9 @@ def export_model(
 
 
 def _half_precision(path: Path) -> dict[str, np.ndarray]:
-    with np.load(path, allow_pickle=False) as archive, np.errstate(over="ignore"):
-        arrays = {name: archive[name].astype(np.float16) for name in archive.files}
+    with np.errstate(over="ignore"):
+        arrays = {name: array.astype(np.float16)
+                  for name, array in weights.read_arrays(path).items()}
     for name, array in arrays.items():
         if not np.isfinite(array).all():
             raise UserError(f"weights must fit into float16 (65504). Received: {path}: {name}")

@@ -66,11 +66,11 @@ def test_a_flipped_byte_and_missing_weights_are_refused_with_the_name_of_the_fil
     path.write_bytes(content)
     assert refused("weights.npz is damaged: its SHA-256")
     path.unlink()
-    assert refused("weights.npz cannot be read")
+    assert refused("cannot be read .*weights.npz")
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 1, "sha256": 5}',
-                                  '{"format": 2}', "\xff"])
+@pytest.mark.parametrize("text", [
+    "", "{}", '{"format": 1, "sha256": 5}', '{"format": 2, "sha256": ""}', "\xff"])
 def test_a_model_json_that_cannot_be_used_is_refused_by_name(model, text):
     (model / "model.json").write_text(text, encoding="latin-1")
     assert refused("model.json")
