@@ -76,6 +76,20 @@ def test_a_model_json_that_cannot_be_used_is_refused_by_name(model, text):
     assert refused("model.json")
 
 
+@pytest.mark.parametrize("settings", [
+    {"base_channels": 1024}, {"base_channels": 1024, "image_size": 1024}, {"image_size": 64},
+    {"attention_resolution": 16}], ids=str)
+def test_settings_that_are_not_those_of_the_weights_are_refused_before_a_network_is_built(
+        model, settings):
+    """The first two would take 10 and 40 GB."""
+    config = models.read_model_config(model)
+    shapes = {name: array.shape for name, array in np.load(model / "weights.npz").items()}
+    built = models.load_generator(model, config)
+    assert shapes == {variable.path: tuple(variable.shape) for variable in built.weights}
+    with pytest.raises(UserError, match="must be those of this model.*weights.npz"):
+        models.load_generator(model, config.replace(**settings))
+
+
 def make(folder, **settings):
     folder.mkdir(parents=True)
     (folder / "config.json").write_text(tiny_config(**settings).to_json())
