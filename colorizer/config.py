@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any, Mapping
 
 from colorizer.color import controls
+from colorizer.errors import UserError, brief
 from colorizer.fields import ConfigError, check, field_types, setting
+from colorizer.files import read_json
 
 CONFIG_FILE = "config.json"
 MIN_ATTENTION_SIDE = 4
@@ -313,7 +315,7 @@ class TrainConfig:
         return self.replace(**{name: defaults[name] for name, value, _ in self.settings()
                                if value is None and name in defaults})
 
-    def replace(self, **changes: Any) -> "TrainConfig":
+    def replace(self, /, **changes: Any) -> "TrainConfig":
         """A copy with the named settings changed, whatever section they are in."""
         parts = {}
         for section in dataclasses.fields(self):
@@ -322,7 +324,7 @@ class TrainConfig:
             own = {name: changes.pop(name) for name in names}
             parts[section.name] = dataclasses.replace(part, **own)
         if changes:
-            raise ConfigError(f"unknown settings. Received: {', '.join(sorted(changes))}")
+            raise ConfigError(f"unknown settings. Received: {brief(', '.join(sorted(changes)))}")
         return TrainConfig(**parts)
 
     def to_json(self) -> str:
@@ -330,20 +332,25 @@ class TrainConfig:
         return json.dumps(dataclasses.asdict(self), indent=2) + "\n"
 
     @classmethod
-    def from_json(cls, text: str) -> "TrainConfig":
-        """The inverse of `to_json`; settings that the text lacks keep their defaults."""
-        try:
-            values = {name: value for section in json.loads(text).values()
-                      for name, value in section.items()}
-        except (ValueError, AttributeError) as error:
-            raise ConfigError(f"{CONFIG_FILE} must be an object of sections. Received: {error}")
-        return cls().replace(**values)
+    def from_dict(cls, sections: Any) -> "TrainConfig":
+        """The inverse of `dataclasses.asdict`; settings that it lacks keep their defaults.
+
+        Raises ConfigError if it is no dict of dicts, or holds anything but settings.
+        """
+        if not isinstance(sections, dict) or not all(
+                isinstance(section, dict) for section in sections.values()):
+            raise ConfigError("settings must be an object of sections. "
+                              f"Received: {brief(repr(sections))}")
+        return cls().replace(**{name: value for section in sections.values()
+                                for name, value in section.items()})
 
 
 def read_config(workdir: Path) -> TrainConfig:
     """The configuration of a run; a ConfigError where there is none, or none that can be read."""
+    path = workdir / CONFIG_FILE
     try:
-        return TrainConfig.from_json((workdir / CONFIG_FILE).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"`workdir` must be the folder of a run, with a {CONFIG_FILE} "
-                          f"({error}). Received: workdir={workdir}")
+        return TrainConfig.from_dict(read_json(path))
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    except UserError as error:
+        raise ConfigError(f"`workdir` must be the folder of a run. Received: {error}") from error

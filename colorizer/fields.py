@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import os
 from typing import Any, get_args, get_type_hints
 
-from colorizer.errors import UserError
+from colorizer.errors import UserError, brief
+
+MAX_INT = 2**53  # whole numbers up to it are exact as floats, too
 
 
 class ConfigError(UserError):
@@ -39,8 +42,12 @@ def check(field: dataclasses.Field, value: Any, types: tuple[type, ...]) -> None
         return
     elif rule["choices"] and value not in rule["choices"]:
         broken = f"one of {', '.join(rule['choices'])}"
+    elif isinstance(value, str) and not _is_path_text(value):
+        broken = "text that a file could be named"
     elif isinstance(value, float) and not math.isfinite(value):
         broken = "a finite number"
+    elif isinstance(value, int) and abs(value) > MAX_INT:
+        broken = f"a whole number up to {MAX_INT}"
     elif rule["above"] is not None and value <= rule["above"]:
         broken = f"above {rule['above']:g}"
     elif rule["low"] is not None and value < rule["low"]:
@@ -49,4 +56,12 @@ def check(field: dataclasses.Field, value: Any, types: tuple[type, ...]) -> None
         broken = f"at most {rule['high']:g}"
     else:
         return
-    raise ConfigError(f"`{field.name}` must be {broken}. Received: {field.name}={value!r}")
+    raise ConfigError(
+        f"`{field.name}` must be {broken}. Received: {field.name}={brief(repr(value))}")
+
+
+def _is_path_text(text: str) -> bool:
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:  # a lone surrogate, which JSON can hold
+        return False

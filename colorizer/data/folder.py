@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 import hashlib
-import json
 import os
 from pathlib import Path
 
@@ -17,9 +16,12 @@ from colorizer.data.image_paths import find_images
 from colorizer.data.images import is_gray, is_toned, read_rgb
 from colorizer.data.names import DatasetError
 from colorizer.data.pipeline import FileSource
+from colorizer.errors import UserError
+from colorizer.files import read_json
 
 SPLIT_FOLDERS = {"train": "train", "val": "validation", "valid": "validation",
                  "validation": "validation", "test": "test"}
+MAX_SCAN_BYTES = 2**27  # some 100 bytes a file
 NEEDED = {True: "at least one readable color image to test on",
           False: "at least 3 readable color images, one to train, one to validate and one to "
                  "test on"}
@@ -99,8 +101,10 @@ def _scan(files: Mapping[str, Path], workdir: str | None) -> tuple[dict[str, str
     Returns name -> "color", "gray" or why it cannot be read; and what `Dataset.scan` is to be.
     """
     try:
-        known = dict(json.loads((Path(workdir) / SCAN_FILE).read_text())) if workdir else {}
-    except (OSError, ValueError, TypeError):  # the first start, or a damaged file
+        known = read_json(Path(workdir, SCAN_FILE), max_bytes=MAX_SCAN_BYTES) if workdir else {}
+    except UserError:  # the first start, or a damaged file
+        known = {}
+    if not isinstance(known, dict) or not all(isinstance(one, str) for one in known.values()):
         known = {}
     keys = {name: _key(name, path) for name, path in files.items()}
     new = [name for name in files if keys[name] not in known]

@@ -118,9 +118,7 @@ class Colorizer:
         """
         folder = models.find_model(model)
         config = models.read_model_config(folder)
-        generator = models.generator_from_config(config, fixed_size=False)
-        models.load_weights(generator, models.weights_path(folder))
-        return cls(generator, config)
+        return cls(models.load_generator(folder, config), config)
 
     def __call__(self, image: Any, *, vivid: float = 1.0, hints: Sequence[Hint] = (),
                  dtype: str = "uint8", **targets: float | None) -> Any:

@@ -63,7 +63,10 @@ def export_model(
     folder = Path(checkpoint) if checkpoint else weights.newest_readable(
         workdir / weights.CHECKPOINTS)
     manifest = weights.read_manifest(folder)
-    config = _without_paths(manifest["config"])
+    try:
+        config = _without_paths(manifest["config"])
+    except ConfigError as error:
+        raise ConfigError(f"{folder / weights.MANIFEST}: {error}") from error
     arrays = _half_precision(folder / weights.WEIGHTS_FILE)
     output = make_output_folder(output)
     paths = [output / name for name in (pretrained.WEIGHTS, pretrained.CONFIG, pretrained.MODEL)]
@@ -80,8 +83,9 @@ def export_model(
 
 
 def _half_precision(path: Path) -> dict[str, np.ndarray]:
-    with np.load(path, allow_pickle=False) as archive, np.errstate(over="ignore"):
-        arrays = {name: archive[name].astype(np.float16) for name in archive.files}
+    with np.errstate(over="ignore"):
+        arrays = {name: array.astype(np.float16)
+                  for name, array in weights.read_arrays(path).items()}
     for name, array in arrays.items():
         if not np.isfinite(array).all():
             raise UserError(f"weights must fit into float16 (65504). Received: {path}: {name}")
@@ -90,7 +94,7 @@ def _half_precision(path: Path) -> dict[str, np.ndarray]:
 
 def _without_paths(settings: Mapping[str, Any]) -> TrainConfig:
     """A manifest's settings without the folders of the machine that trained."""
-    config = TrainConfig.from_json(json.dumps(settings))
+    config = TrainConfig.from_dict(settings)
     dataset, init_from = config.data.dataset, config.run.init_from
     if Path(dataset).is_dir() or Path(dataset).is_absolute() or dataset.startswith((".", "~")):
         dataset = f"./{Path(dataset).name}"  # which reads as a folder still

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-import json
 from pathlib import Path
 import re
 from typing import Sequence
@@ -12,7 +11,8 @@ import numpy as np
 from skimage import color as skcolor
 
 from colorizer import color
-from colorizer.errors import UserError
+from colorizer.errors import UserError, brief
+from colorizer.files import read_json
 from colorizer.inference.upsampling import Upsampler
 
 PATCH_RADIUS = 1  # around a point, in pixels of the network's colors, as in training
@@ -75,7 +75,7 @@ def parse_hint(text: str) -> Hint:
             raise ValueError
     except ValueError:
         raise HintError("a hint must be x,y,#rrggbb, in pixels as 120,80,#c0392b or in percent as "
-                        f"50%,30%,#c0392b. Received: {text}") from None
+                        f"50%,30%,#c0392b. Received: {brief(text)}") from None
     scale = 0.01 if relative[0] else 1.0
     return Hint(x * scale, y * scale, _rgb(found["color"]), relative[0])
 
@@ -84,12 +84,9 @@ def read_hints(path: str | Path) -> list[Hint]:
     """Reads a JSON file of hints, a list of texts as `parse_hint` takes them.
 
     Raises:
-        HintError: it cannot be read, or holds something else.
+        UserError: it cannot be read, or holds something else.
     """
-    try:
-        texts = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise HintError(f"a file of hints must be JSON. Received: {path}: {error}") from error
+    texts = read_json(path)
     if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
         raise HintError('a file of hints must be a list such as ["120,80,#c0392b"]. '
                         f"Received: {path}")

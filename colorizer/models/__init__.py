@@ -4,7 +4,8 @@ import lazy_loader
 
 __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "generator": [
-        "build_generator", "generator_from_config", "color_stride", "size_multiple"],
+        "build_generator", "generator_from_config", "load_generator", "color_stride",
+        "size_multiple"],
     "encoder": ["build_efficientnet", "load_efficientnet"],
     "decoder": ["build_photo_generator", "HINT_INPUTS"],
     "discriminator": ["build_discriminator", "discriminator_from_config"],

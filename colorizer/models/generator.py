@@ -7,6 +7,7 @@ dropout from the released code (ImagingLab/Colorizing-with-GANs).
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import keras
 from keras import layers
@@ -15,6 +16,7 @@ from colorizer.config import ENCODER_MULTIPLE, TrainConfig
 from colorizer.models.conditioning import condition_input, condition_size, film
 from colorizer.models.decoder import STRIDE, build_photo_generator
 from colorizer.models.layers import LEAKY_SLOPE, LayerFactory, SelfAttention
+from colorizer.models.weights import check_architecture, load_weights, weights_path
 
 DROPOUT = 0.5  # of the decoder's first two layers, up to 64 px
 MIN_MAP = 2  # pixels at the bottleneck
@@ -116,6 +118,29 @@ def generator_from_config(
         init=model.init, predict_lightness=model.predict_lightness,
         attention_resolution=model.attention_resolution,
         condition_size=condition, synchronized=synchronized, fixed_size=fixed_size)
+
+
+def load_generator(folder: Path, config: TrainConfig) -> keras.Model:
+    """Builds the generator of a model on disk, for images of any size, with its weights.
+
+    Args:
+        folder: the model's, as from `find_model`.
+        config: its settings, as from `read_model_config(folder)`.
+
+    Raises:
+        UserError: its weights are missing, damaged or of another architecture than the settings.
+
+    Example:
+        >>> folder = find_model("cifar10")
+        >>> generator = load_generator(folder, read_model_config(folder))
+    """
+    path = weights_path(folder)
+    if config.model.encoder == "none":  # settings of unknown origin may describe a huge network
+        with keras.StatelessScope(initialize_variables=False):  # it has shapes, but no values
+            check_architecture(generator_from_config(config, fixed_size=False), path)
+    generator = generator_from_config(config, fixed_size=False)
+    load_weights(generator, path)
+    return generator
 
 
 def color_stride(config: TrainConfig) -> int:

@@ -11,18 +11,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 import itertools
-import json
 from pathlib import Path
 
 from colorizer import data
 from colorizer.config import CONFIG_FILE as CONFIG, ConfigError, TrainConfig, read_config
 from colorizer.errors import UserError
-from colorizer.files import sha256
+from colorizer.files import read_json, sha256
 
 PRETRAINED = Path(__file__).parent.parent / "pretrained"
 DEFAULT = "photos"  # colorizes where no model is named
 FORMAT = 1
 WEIGHTS, MODEL = "weights.npz", "model.json"
+MODEL_FIELDS = {"format": int, "sha256": str}
 RESERVED_NAMES = {"gray baseline", "gray", "original"}  # other rows and columns of tables
 
 
@@ -100,18 +100,17 @@ def read_model_config(folder: Path) -> TrainConfig:
 def checked_weights(folder: Path) -> Path:
     """The weights file of an exported model, whose SHA-256 is the one in `model.json`.
 
-    Raises ModelError if it is missing or differs.
+    Raises UserError if one of them is missing, or they differ.
     """
     path, description = folder / WEIGHTS, folder / MODEL
+    values = read_json(description, MODEL_FIELDS)
+    if values["format"] != FORMAT:
+        raise ModelError(
+            f"{description} must be of format {FORMAT}. Received: format={values['format']}")
     try:
-        values = json.loads(description.read_text(encoding="utf-8"))
-        found, damaged = values["format"], sha256(path) != values["sha256"]
+        damaged = sha256(path) != values["sha256"]
     except OSError as error:
-        raise ModelError(f"{error.filename} cannot be read: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{description} cannot be used: {error!r}") from error
-    if found != FORMAT:
-        raise ModelError(f"{description} must be of format {FORMAT}. Received: format={found}")
+        raise ModelError(f"{path} cannot be read: {error.strerror}") from error
     if damaged:
         raise ModelError(f"{path} is damaged: its SHA-256 is not the one in {description}")
     return path

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from pathlib import Path
-import struct
-from typing import TYPE_CHECKING, Any, Callable, Mapping
-import zipfile
-import zlib
+from typing import TYPE_CHECKING, Any, Mapping
 
 from absl import logging
-import numpy as np
 
-from colorizer.errors import UserError
-from colorizer.files import sha256, write_with
+from colorizer.errors import UserError, brief
+from colorizer.files import read_json, sha256
 from colorizer.models import pretrained
+from colorizer.models.arrays import WeightsError, read_arrays, read_shapes, save_arrays
 
 if TYPE_CHECKING:
     import keras
@@ -27,13 +25,8 @@ if TYPE_CHECKING:
 CHECKPOINTS = "checkpoints"  # folder in the folder of a run
 CHECKPOINT_PREFIX = "ckpt-"
 MANIFEST, WEIGHTS_FILE = "manifest.json", "generator.npz"
-# What zipfile and NumPy raise for a file that is no .npz or a damaged one.
-_UNREADABLE = (OSError, ValueError, EOFError, TypeError, KeyError, NotImplementedError,
-               RuntimeError, MemoryError, struct.error, zlib.error, zipfile.BadZipFile)
-
-
-class WeightsError(UserError):
-    """Weights are damaged, of another model, or not there."""
+MANIFEST_FIELDS = {"step": int, "loop": dict, "config": dict, "sha256": dict,
+                   "manifest_sha256": str}
 
 
 def save_weights(model: keras.Model, path: str | Path) -> None:
@@ -45,29 +38,13 @@ def save_weights(model: keras.Model, path: str | Path) -> None:
     save_arrays({variable.path: variable.numpy() for variable in model.weights}, path)
 
 
-def save_arrays(arrays: Mapping[str, np.ndarray], path: str | Path, compress: bool = False) -> None:
-    """Writes named arrays as an .npz file; raises OSError if it cannot be written."""
-    # No other keyword: before NumPy 2.2 savez_compressed takes `allow_pickle` for an array.
-    save: Callable[..., None] = np.savez_compressed if compress else np.savez
-    write_with(path, lambda file: save(file, **arrays))
-
-
 def load_weights(model: keras.Model, path: str | Path) -> None:
     """Reads weights that `save_weights` wrote into a model of the same architecture.
 
     Raises WeightsError if the file cannot be read, or its names or shapes are not the model's.
     """
-    arrays = _read_arrays(path)
-    wanted = {variable.path: tuple(variable.shape) for variable in model.weights}
-    found = {name: array.shape for name, array in arrays.items()}
-    differing = sorted(name for name in wanted.keys() | found.keys()
-                       if wanted.get(name) != found.get(name))
-    if differing:
-        name = differing[0]
-        raise WeightsError(
-            f"the weights must be those of this model: {len(differing)} differ, the first is "
-            f"{name} ({found.get(name, 'absent')} in the file, {wanted.get(name, 'absent')} in the "
-            f"model). Received: {path}")
+    check_architecture(model, path)
+    arrays = read_arrays(path)
     for variable in model.weights:
         variable.assign(arrays[variable.path])
 
@@ -78,16 +55,32 @@ def load_matching_weights(model: keras.Model, path: str | Path) -> list[str]:
     Returns the names of the model's weights that were left as they were. Raises WeightsError if
     the file cannot be read, or nothing in it fits.
     """
-    arrays = _read_arrays(path)
-    left = [variable.path for variable in model.weights
-            if variable.path not in arrays or arrays[variable.path].shape != tuple(variable.shape)]
-    if len(left) == len(model.weights):
+    found, wanted = read_shapes(path), _shapes(model)
+    arrays = read_arrays(path, {name for name in wanted if found.get(name) == wanted[name]})
+    if not arrays:
         raise WeightsError("some weight must have the name and shape of one of this model. "
                            f"Received: {path}")
     for variable in model.weights:
-        if variable.path not in left:
+        if variable.path in arrays:
             variable.assign(arrays[variable.path])
-    return left
+    return [name for name in wanted if name not in arrays]
+
+
+def check_architecture(model: keras.Model, path: str | Path) -> None:
+    """Raises WeightsError if a file's names and shapes are not the model's; reads headers only."""
+    found, wanted = read_shapes(path), _shapes(model)
+    differing = sorted(name for name in wanted.keys() | found.keys()
+                       if wanted.get(name) != found.get(name))
+    if differing:
+        name = differing[0]
+        raise WeightsError(
+            f"the weights must be those of this model: {len(differing)} differ, the first is "
+            f"{brief(name)} ({brief(str(found.get(name, 'absent')))} in the file, "
+            f"{wanted.get(name, 'absent')} in the model). Received: {path}")
+
+
+def _shapes(model: keras.Model) -> dict[str, tuple[int, ...]]:
+    return {variable.path: tuple(variable.shape) for variable in model.weights}
 
 
 def weights_path(folder: Path) -> Path:
@@ -96,6 +89,7 @@ def weights_path(folder: Path) -> Path:
     `folder` is as from `pretrained.find_model`. Raises UserError if they are missing or damaged.
     """
     if pretrained.is_exported(folder):
+        read_shapes(folder / pretrained.WEIGHTS)  # first, as of a checkpoint
         return pretrained.checked_weights(folder)
     return newest_readable(folder / CHECKPOINTS) / WEIGHTS_FILE
 
@@ -104,14 +98,15 @@ def list_checkpoints(folder: str | Path) -> list[Path]:
     """The checkpoint folders in `folder`, newest first."""
     steps = ((path.name.removeprefix(CHECKPOINT_PREFIX), path)
              for path in Path(folder).glob(CHECKPOINT_PREFIX + "*"))
-    found = {int(step): path for step, path in steps if step.isdecimal() and path.is_dir()}
-    return [found[step] for step in sorted(found, reverse=True)]
+    found = [(int(step), path) for step, path in steps if step.isdecimal() and path.is_dir()]
+    return [path for _, path in sorted(found, reverse=True)]
 
 
 def newest_readable(folder: str | Path) -> Path:
-    """The newest checkpoint in `folder` whose digests are right; raises WeightsError if none is."""
+    """The newest checkpoint in `folder` that is whole; raises WeightsError if none is."""
     for candidate in list_checkpoints(folder):
         try:
+            read_shapes(candidate / WEIGHTS_FILE)  # first: to hash a file of any size takes long
             read_manifest(candidate)
             return candidate
         except WeightsError as error:
@@ -123,31 +118,23 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """A checkpoint's manifest; raises WeightsError if a file is missing or its digest differs."""
     path = folder / MANIFEST
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = read_json(path, MANIFEST_FIELDS)
         if manifest.pop("manifest_sha256") != manifest_digest(manifest):
             raise WeightsError(f"{path} does not match its own SHA-256")
+        if WEIGHTS_FILE not in manifest["sha256"]:
+            raise WeightsError(f"{path} must have the SHA-256 of {WEIGHTS_FILE}")
+        present = os.listdir(folder)  # a manifest names files in its own folder alone
         for name, digest in manifest["sha256"].items():
-            if sha256(folder / name) != digest:
-                raise WeightsError(f"{folder / name} does not match its SHA-256")
+            if name not in present or sha256(folder / name) != digest:
+                raise WeightsError(
+                    f"{folder / brief(name)} is missing or does not match its SHA-256")
     except WeightsError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise WeightsError(f"{path} cannot be used: {error!r}") from error
+    except (OSError, UserError) as error:
+        raise WeightsError(f"{path} cannot be used: {error}") from error
     return manifest
 
 
 def manifest_digest(manifest: Mapping[str, Any]) -> str:
     """The SHA-256 of a manifest's content, without the digest itself."""
     return hashlib.sha256(json.dumps(manifest, sort_keys=True).encode()).hexdigest()
-
-
-def _read_arrays(path: str | Path) -> dict[str, np.ndarray]:
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except _UNREADABLE as error:
-        raise WeightsError(f"weights cannot be read. Received: {path}: {error}") from error
-    for name, array in arrays.items():
-        if array.dtype.kind != "f" or not np.isfinite(array).all():
-            raise WeightsError(f"weights must be finite floats. Received: {path}: {name}")
-    return arrays

@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 import contextlib
 import functools
-import json
 import os
 import signal
 import threading
@@ -16,6 +15,7 @@ from typing import Any
 import tensorflow as tf
 
 from colorizer.errors import UserError
+from colorizer.files import parse_json
 
 # EX_TEMPFAIL of sysexits.h: nothing is wrong, and the same command again goes on.
 STOPPED_STATUS = 75
@@ -38,7 +38,7 @@ def choose_strategy() -> tf.distribute.Strategy:
     text = os.environ.get("TF_CONFIG")
     if text:
         try:
-            described = json.loads(text)
+            described = parse_json(text, "TF_CONFIG")
             described["cluster"][described["task"]["type"]][described["task"]["index"]]
         except (ValueError, KeyError, TypeError, IndexError) as error:
             raise UserError(

@@ -66,14 +66,28 @@ def test_a_flipped_byte_and_missing_weights_are_refused_with_the_name_of_the_fil
     path.write_bytes(content)
     assert refused("weights.npz is damaged: its SHA-256")
     path.unlink()
-    assert refused("weights.npz cannot be read")
+    assert refused("cannot be read .*weights.npz")
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 1, "sha256": 5}',
-                                  '{"format": 2}', "\xff"])
+@pytest.mark.parametrize("text", [
+    "", "{}", '{"format": 1, "sha256": 5}', '{"format": 2, "sha256": ""}', "\xff"])
 def test_a_model_json_that_cannot_be_used_is_refused_by_name(model, text):
     (model / "model.json").write_text(text, encoding="latin-1")
     assert refused("model.json")
+
+
+@pytest.mark.parametrize("settings", [
+    {"base_channels": 1024}, {"base_channels": 1024, "image_size": 1024}, {"image_size": 64},
+    {"attention_resolution": 16}], ids=str)
+def test_settings_that_are_not_those_of_the_weights_are_refused_before_a_network_is_built(
+        model, settings):
+    """The first two would take 10 and 40 GB."""
+    config = models.read_model_config(model)
+    shapes = {name: array.shape for name, array in np.load(model / "weights.npz").items()}
+    built = models.load_generator(model, config)
+    assert shapes == {variable.path: tuple(variable.shape) for variable in built.weights}
+    with pytest.raises(UserError, match="must be those of this model.*weights.npz"):
+        models.load_generator(model, config.replace(**settings))
 
 
 def make(folder, **settings):

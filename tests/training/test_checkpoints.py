@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 
+from colorizer.files import sha256
 from colorizer.models import weights
 from colorizer.training.checkpoints import CheckpointError, Checkpoints
 
@@ -76,6 +77,19 @@ def flip(path):
 
 def delete(path):
     path.unlink()
+
+
+def rewrite_manifest(folder, changes):
+    """Changes a manifest and makes its digests right again."""
+    path = folder / "manifest.json"
+    manifest = json.loads(path.read_text()) | changes
+    del manifest["manifest_sha256"]
+    for name, digest in (manifest["sha256"] or {}).items():
+        if digest is None or not changes:
+            regular = "\0" not in name and (folder / name).is_file()
+            manifest["sha256"][name] = sha256(folder / name) if regular else "0" * 64
+    manifest["manifest_sha256"] = weights.manifest_digest(manifest)
+    path.write_text(json.dumps(manifest))
 
 
 def leave_temporary(folder, name="tmp-00000002-123"):
@@ -187,12 +201,32 @@ def test_a_damaged_newest_checkpoint_is_passed_over_with_a_warning(
 
 
 @pytest.mark.parametrize("text", [
-    "{}", "[]", "3", "null", '{"sha256": 3}', '{"sha256": {}}', None])
+    "{}", "[]", "3", "null", '{"sha256": 3}', '{"sha256": {}}', "[" * 100_000, None],
+    ids=lambda text: str(text)[:20])
 def test_a_manifest_that_vouches_for_nothing_is_passed_over(saved, text):
     path = saved / "ckpt-00000002" / "manifest.json"
     path.write_text(path.read_text().replace('"position": 20', '"position": 60')
                     if text is None else text)
     assert Run(saved).checkpoints.restore_newest()["step"] == 1
+
+
+@pytest.mark.parametrize("changes", [
+    {"step": "2"}, {"step": True}, {"loop": []}, {"config": None}, {"sha256": None},
+    {"sha256": {}}, {"sha256": {"generator.npz": [1]}},
+    *({"sha256": {"generator.npz": None, name: None}} for name in (
+        "../config.json", "/dev/zero", "a\0b", ".", "absent"))], ids=str)
+def test_a_manifest_that_a_stranger_wrote_is_passed_over(saved, changes):
+    """Its own digest is right; it names other files, or has values of other types."""
+    (saved / "config.json").write_text("{}")
+    rewrite_manifest(saved / "ckpt-00000002", changes)
+    assert Run(saved).checkpoints.restore_newest()["step"] == 1
+    assert weights.newest_readable(saved) == saved / "ckpt-00000001"
+
+
+def test_a_checkpoint_without_readable_weights_is_none_to_colorize_with(saved):
+    (saved / "ckpt-00000002" / "generator.npz").write_bytes(b"PK")
+    rewrite_manifest(saved / "ckpt-00000002", {})
+    assert weights.newest_readable(saved) == saved / "ckpt-00000001"
 
 
 def test_all_damaged_is_an_error_and_deletes_nothing(saved, warnings):
