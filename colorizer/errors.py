@@ -1,4 +1,4 @@
-"""The one kind of error that a user can mend."""
+"""The one kind of error that a user can mend, and how names are shown."""
 
 
 class UserError(ValueError):
@@ -9,3 +9,16 @@ class UserError(ValueError):
     """
 
     status = 2
+
+
+def printable(text: object) -> str:
+    """A name or a message as one line that is safe to print.
+
+    Newlines, terminal escapes and bytes that are not UTF-8, which any file's name may hold, are
+    written as in a Python string.
+
+    Example:
+        >>> print(printable(Path("two\nlines")))
+        two\\nlines
+    """
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in str(text))
