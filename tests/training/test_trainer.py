@@ -193,12 +193,13 @@ def test_the_best_checkpoint_stays_beyond_the_newest(train, tmp_path, monkeypatc
 
 def test_a_signal_saves_the_last_step_and_the_run_goes_on_exactly(
         train, whole, at_step, tmp_path, capsys):
-    handlers = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
-    for step, number in ((3, signal.SIGTERM), (5, signal.SIGINT)):
+    numbers = signal.SIGTERM, signal.SIGINT, signal.SIGHUP
+    handlers = [signal.getsignal(number) for number in numbers]
+    for step, number in zip((3, 5, 6), numbers):
         at_step(step, lambda: os.kill(os.getpid(), number))
         assert train(config(tmp_path, max_steps=8)) == STOPPED_STATUS
         assert f"stopped after step {step} of 8 ({number.name})" in capsys.readouterr().out
-    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == handlers
+    assert [signal.getsignal(number) for number in numbers] == handlers
     assert train(config(tmp_path, max_steps=8)) == 0
     assert_same_state(tmp_path, whole)
 
@@ -215,6 +216,16 @@ def test_a_second_interrupt_takes_its_usual_course():
     with StopSignals() as stop:
         os.kill(os.getpid(), signal.SIGINT)
         assert stop.received == "SIGINT" and signal.getsignal(signal.SIGINT) == signal.SIG_DFL
+
+
+def test_nohup_goes_on_when_its_terminal_is_closed():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        with StopSignals() as stop:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert stop.received is None
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def test_a_folder_takes_one_run_at_a_time(tmp_path, caplog):
