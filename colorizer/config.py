@@ -14,8 +14,8 @@ from typing import Any, Mapping
 
 from colorizer.color import controls
 from colorizer.fields import ConfigError, check, field_types, setting
+from colorizer.files import CONFIG_FILE
 
-CONFIG_FILE = "config.json"
 MIN_ATTENTION_SIDE = 4
 ENCODER_MULTIPLE = 32  # pixels: the deepest map of a pretrained encoder is at 1/32
 

@@ -1,4 +1,6 @@
-"""Files that are whole or not there: the one atomic write and the one digest (no TensorFlow)."""
+"""Files that are whole or not there: the one atomic write and the one digest; what makes a folder a
+run's (no TensorFlow).
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,8 @@ from typing import BinaryIO, Callable
 import uuid
 
 from colorizer.errors import UserError
+
+CONFIG_FILE, CHECKPOINTS = "config.json", "checkpoints"  # in the folder of every run
 
 
 def write_with(path: str | os.PathLike, write: Callable[[BinaryIO], object]) -> None:
@@ -39,6 +43,11 @@ def sha256(path: str | os.PathLike) -> str:
     """The SHA-256 of a file, 64 hexadecimal digits; raises OSError if it cannot be read."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def is_run(folder: str | os.PathLike) -> bool:
+    """Whether a folder is that of a training run."""
+    return Path(folder, CONFIG_FILE).is_file() and Path(folder, CHECKPOINTS).is_dir()
 
 
 def make_output_folder(path: str | os.PathLike) -> Path:

@@ -17,8 +17,8 @@ import tensorflow as tf
 from colorizer import data
 from colorizer.color.controls import contradiction
 from colorizer.config import CONFIG_FILE, ConfigError, TrainConfig, read_config
-from colorizer.errors import UserError
-from colorizer.files import write_atomic
+from colorizer.errors import UserError, printable
+from colorizer.files import CHECKPOINTS, write_atomic
 from colorizer.models.pretrained import find_model, read_model_config
 from colorizer.models.weights import weights_path
 from colorizer.training.distribution import (
@@ -55,12 +55,12 @@ def train(config: TrainConfig, strategy: tf.distribute.Strategy | None = None) -
     if config.run.deterministic:
         tf.config.experimental.enable_op_determinism()
     strategy = strategy or choose_strategy()
-    workdir = Path(config.run.workdir or os.path.join(
-        "runs", os.path.basename(config.data.dataset.rstrip("/"))))
+    workdir = Path(config.run.workdir or default_workdir(config.data.dataset))
     config = _with_pretrained_architecture(config, workdir)
     check_workdir(workdir, config)
-    print(f"{workdir}: {'the run there' if (workdir / CONFIG_FILE).exists() else 'a new run'} on "
-          f"{config.data.dataset}, with {describe(strategy)}")
+    print(f"{printable(workdir)}: "
+          f"{'the run there' if (workdir / CONFIG_FILE).exists() else 'a new run'} on "
+          f"{printable(config.data.dataset)}, with {describe(strategy)}")
     dataset = data.load_dataset(
         config.data.dataset, data_dir=config.data.data_dir, image_size=config.data.image_size,
         workdir=str(workdir))
@@ -86,6 +86,13 @@ def train(config: TrainConfig, strategy: tf.distribute.Strategy | None = None) -
     except OSError as error:
         raise RunError(f"the run's folder must be one that can be written. Received: {workdir}: "
                        f"{error}")
+
+
+def default_workdir(dataset: str) -> Path:
+    """runs/<name of the data set>: a folder's own name, however its path is spelled."""
+    folder = Path(dataset).expanduser()
+    path = os.path.abspath(folder) if folder.is_dir() else dataset.rstrip("/")
+    return Path("runs", os.path.basename(path) or "images")
 
 
 def _with_pretrained_architecture(config: TrainConfig, workdir: Path) -> TrainConfig:
@@ -178,7 +185,7 @@ def _check_readable(dataset: data.Dataset) -> None:
 
 def _write_beginning(workdir: Path, config: TrainConfig, dataset: data.Dataset) -> None:
     """Writes what the folder says of a run from its first moment on."""
-    (workdir / "checkpoints").mkdir(exist_ok=True)
+    (workdir / CHECKPOINTS).mkdir(exist_ok=True)
     write_atomic(workdir / CONFIG_FILE, config.to_json())
     dataset.save_scan(str(workdir))
     if dataset.unreadable:
