@@ -109,41 +109,40 @@ def _with_pretrained_architecture(config: TrainConfig, workdir: Path) -> TrainCo
 
 
 def _train(trainer: Trainer) -> int:
-    config, workdir = trainer.config, trainer.workdir
+    config, workdir, shown = trainer.config, trainer.workdir, printable(trainer.workdir)
     resumed = trainer.resume()
     source = None if resumed else config.run.init_from
     beginning = _load_pretrained(trainer, source) if source else ""
     if trainer.workers.chief:
         _write_beginning(workdir, config, trainer.dataset)
     if trainer.step >= trainer.total_steps:
-        print(f"{workdir} is finished: {trainer.step} of {trainer.total_steps} steps. To extend "
+        print(f"{shown} is finished: {trainer.step} of {trainer.total_steps} steps. To extend "
               f"it, run it again with a larger --epochs (now {config.optimizer.epochs:g}) or "
               f"--max_steps (now {config.optimizer.max_steps}).")
         return 0
     if resumed:
-        print(f"{workdir}: going on after step {trainer.step} of {trainer.total_steps}")
+        print(f"{shown}: going on after step {trainer.step} of {trainer.total_steps}")
     else:
-        print(f"{workdir}: {trainer.total_steps} steps of {trainer.batch_size} images, "
+        print(f"{shown}: {trainer.total_steps} steps of {trainer.batch_size} images, "
               f"{trainer.steps_per_epoch} steps an epoch{beginning}")
     if trainer.workers.chief:
-        print(f"TensorBoard: tensorboard --logdir {workdir.parent}", flush=True)
+        print(f"TensorBoard: tensorboard --logdir {printable(workdir.parent)}", flush=True)
     try:
         result = trainer.train()
     except Stopped:
-        print(f"{workdir}: stopped after step {trainer.step} of {trainer.total_steps} "
+        print(f"{shown}: stopped after step {trainer.step} of {trainer.total_steps} "
               f"({trainer.stop.received or 'by another worker'}); the same command goes on")
         return STOPPED_STATUS
     if result:
         print(result.text("validation"))
-        print(f"samples: {workdir / 'samples'}\n"
-              f"test images: python evaluate.py --workdir={workdir}")
+        print(f"samples: {shown}/samples\ntest images: python evaluate.py --workdir={shown}")
     return 0
 
 
 def _load_pretrained(trainer: Trainer, source: str) -> str:
     left = trainer.load_pretrained(weights_path(find_model(source, "init_from")))
     layers = sorted({name.split("/")[0] for name in left})
-    return f"; the generator begins as {source}" + (
+    return f"; the generator begins as {printable(source)}" + (
         f", but for {len(layers)} layers: {', '.join(layers)}" if layers else "")
 
 
@@ -168,8 +167,9 @@ def check_workdir(workdir: Path, config: TrainConfig) -> None:
 
 def _check_readable(dataset: data.Dataset) -> None:
     gray, unreadable = dataset.gray_left_out, dataset.unreadable
-    print(f"{dataset.name}: {dataset.train.size} training, {dataset.validation.size} validation "
-          f"and {dataset.test.size} test images, {dataset.image_size} px; "
+    print(f"{printable(dataset.name)}: {dataset.train.size} training, "
+          f"{dataset.validation.size} validation and {dataset.test.size} test images, "
+          f"{dataset.image_size} px; "
           + (f"{gray} gray ones left out" if gray is not None else "gray ones are passed over")
           + f", {len(unreadable)} unreadable ones skipped")
     for path, reason in unreadable:
@@ -190,7 +190,7 @@ def _write_beginning(workdir: Path, config: TrainConfig, dataset: data.Dataset) 
     dataset.save_scan(str(workdir))
     if dataset.unreadable:
         write_atomic(workdir / UNREADABLE_FILE, "".join(
-            f"{path}\t{reason}\n" for path, reason in dataset.unreadable))
+            f"{printable(path)}\t{printable(reason)}\n" for path, reason in dataset.unreadable))
 
 
 class RunLock:
