@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from datetime import datetime
+import fcntl
 import json
 import os
 from pathlib import Path
@@ -198,6 +199,9 @@ class RunLock:
 
     The operating system takes the lock back when the process ends, however it ends. `running.json`
     says who holds it. Entering raises a RunError when another process does.
+
+    Two locks make it: one of the folder itself, which nobody can delete under a living run, and one
+    of a file in it, which other hosts see, too, where the folder is on a network.
     """
 
     def __init__(self, workdir: Path):
@@ -206,9 +210,12 @@ class RunLock:
         self._lock = filelock.FileLock(workdir / LOCK_FILE)
 
     def __enter__(self) -> "RunLock":
+        self._folder = os.open(self._workdir, os.O_RDONLY)
         try:
+            fcntl.flock(self._folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._lock.acquire(timeout=0)
-        except filelock.Timeout:
+        except (BlockingIOError, filelock.Timeout):
+            os.close(self._folder)
             raise RunError(
                 f"a folder takes one run at a time: give another --workdir, or wait. "
                 f"Received: {self._workdir}, in which {self._read_owner()} trains")
@@ -223,6 +230,7 @@ class RunLock:
     def __exit__(self, *_: Any) -> None:
         self._owner.unlink(missing_ok=True)
         self._lock.release()
+        os.close(self._folder)
 
     def _read_owner(self) -> str:
         try:

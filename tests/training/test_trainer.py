@@ -233,6 +233,11 @@ def test_a_folder_takes_one_run_at_a_time(tmp_path, caplog):
         with pytest.raises(run.RunError, match=f"one run at a time.*process {os.getpid()} on"):
             with run.RunLock(tmp_path):
                 pass
+        for path in tmp_path.iterdir():  # whoever tidies up lets no second run in
+            path.unlink()
+        with pytest.raises(run.RunError, match="one run at a time"):
+            with run.RunLock(tmp_path):
+                pass
     assert not (tmp_path / run.OWNER_FILE).exists()
     (tmp_path / run.OWNER_FILE).write_text("no JSON")
     with run.RunLock(tmp_path):
