@@ -244,7 +244,21 @@ def test_a_folder_takes_one_run_at_a_time(tmp_path, caplog):
         assert "another process ended without a word; its lock is taken over" in caplog.text
 
 
-def test_what_cannot_be_shown_does_not_stop_a_run(tmp_path, caplog):
-    (tmp_path / "samples").write_text("a file where the folder should be")
-    summaries.Summaries(tmp_path).grid({"gray": np.zeros((1, 8, 8, 3), np.uint8)}, 1)
-    assert "grid cannot be written" in caplog.text
+@pytest.mark.parametrize("name, lost", [("samples", "image grids"), ("tensorboard", "curves")])
+def test_a_run_goes_on_without_what_cannot_be_written_after_one_warning(
+        train, tmp_path, caplog, name, lost):
+    (tmp_path / name).write_text("a file where the folder should be")
+    assert train(config(tmp_path, max_steps=2, eval_steps=1)) == 0
+    assert caplog.text.count("the run goes on without") == 1 and f"without {lost}" in caplog.text
+    assert (tmp_path / "samples").is_dir() != (tmp_path / "tensorboard").is_dir()
+
+
+def test_tensorboard_shows_the_steps_in_order_though_the_clock_went_back(tmp_path):
+    for step, clock in ((1, 4_000_000_000), (2, 3_000_000_000), (3, None)):
+        shown = summaries.Summaries(tmp_path)
+        shown.scalars({"x": 1.0}, step, "group")
+        shown.flush()
+        if clock:
+            path, = (tmp_path / "tensorboard").glob("events.*")
+            path.rename(path.with_name(path.name.replace(path.name.split(".")[3], str(clock))))
+    assert list(scalars(tmp_path, "group/x")) == [1, 2, 3]
