@@ -31,7 +31,7 @@ class DataConfig:
 
     dataset: str = setting(
         "cifar10", "what to train on: `sample` (built in), a folder of images, or the name of any "
-        "TensorFlow Datasets set that has an `image`")
+        "TensorFlow Datasets set that has an `image`", may_change=True)
     data_dir: str | None = setting(
         None, "where TensorFlow Datasets keeps its data (default: ~/tensorflow_datasets)",
         aliases=("dataset_path",), may_change=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+import contextlib
 import hashlib
 import json
 import os
@@ -15,8 +16,9 @@ from colorizer.data.dataset import (
     SCAN_FILE, TEST_SHARE, VALIDATION_SHARE, Dataset, DatasetError, progress
 )
 from colorizer.data.image_paths import find_images
-from colorizer.data.images import ImageError, is_gray, read_rgb
+from colorizer.data.images import ImageError, image_error, is_gray, read_rgb
 from colorizer.data.pipeline import FileSource
+from colorizer.files import sha256
 
 SPLIT_FOLDERS = {"train": "train", "val": "validation", "valid": "validation",
                  "validation": "validation", "test": "test"}
@@ -37,7 +39,8 @@ def load_folder(name: str, folder: Path, image_size: int, workdir: str | None = 
         raise DatasetError(
             f"`dataset` must be a folder that can be read. Received: {error}") from error
     files = dict(sorted((path.relative_to(folder).as_posix(), path) for path in paths))
-    verdicts, scan = _scan(files, workdir)
+    found = _scan(files, workdir)
+    verdicts = {name: verdict for name, (_, verdict, _) in found.items()}
     splits = _split([name for name, verdict in verdicts.items() if verdict == "color"], roles)
     gray = sum(verdict == "gray" for verdict in verdicts.values())
     unreadable = [(str(files[name]), verdict) for name, verdict in verdicts.items()
@@ -51,9 +54,16 @@ def load_folder(name: str, folder: Path, image_size: int, workdir: str | None = 
             f"{len(unreadable)} unreadable{first}")
     train, validation, test = (
         FileSource([files[name] for name in split], image_size) for split in splits)
-    fingerprint = hashlib.sha256(os.fsencode("\n".join(splits[0]))).hexdigest()
+    digests = [[found[name][2] for name in split] for split in splits]
     return Dataset(
-        name, image_size, train, validation, test, gray, unreadable, fingerprint, scan)
+        name, image_size, train, validation, test, gray, unreadable,
+        fingerprint=_sha256_of(splits[0]), contents=_sha256_of(digests[0]),
+        validation_fingerprint=_sha256_of(digests[1]),
+        scan={key: (verdict, digest) for key, verdict, digest in found.values()})
+
+
+def _sha256_of(texts: Sequence[str]) -> str:
+    return hashlib.sha256(os.fsencode("\n".join(texts))).hexdigest()
 
 
 def _split(names: Sequence[str], roles: Mapping[str, str]) -> list[list[str]]:
@@ -87,15 +97,16 @@ def _split_by_hash(names: Sequence[str], shares: Sequence[float]) -> list[list[s
     return [sorted(ordered[start:stop]) for start, stop in zip(borders, [*borders[1:], None])]
 
 
-def _scan(files: Mapping[str, Path], workdir: str | None) -> tuple[dict[str, str], dict[str, str]]:
+def _scan(files: Mapping[str, Path], workdir: str | None) -> dict[str, tuple[str, str, str]]:
     """Judges files, without reading those that are as an earlier run found them.
 
-    Returns name -> "color", "gray" or why it cannot be read; and what `Dataset.scan` is to be.
+    Returns name -> (key, verdict, SHA-256), of which `Dataset.scan` is made.
     """
-    try:
-        known = dict(json.loads((Path(workdir) / SCAN_FILE).read_text())) if workdir else {}
-    except (OSError, ValueError, TypeError):  # the first start, or a damaged file
-        known = {}
+    known: dict[str, tuple[str, str]] = {}
+    # There is none at the first start; it may be damaged, or of a version without digests.
+    with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
+        saved = json.loads((Path(workdir) / SCAN_FILE).read_text()) if workdir else {}
+        known = {key: (verdict, digest) for key, (verdict, digest) in saved.items()}
     keys = {name: _key(name, path) for name, path in files.items()}
     new = [name for name in files if keys[name] not in known]
     executor = ThreadPoolExecutor(os.cpu_count())
@@ -104,15 +115,15 @@ def _scan(files: Mapping[str, Path], workdir: str | None) -> tuple[dict[str, str
         known.update(zip((keys[name] for name in new), progress(found, len(new), "images")))
     finally:
         executor.shutdown(cancel_futures=True)  # else Ctrl-C would wait for all of them
-    verdicts = {name: known[keys[name]] for name in files}
-    return verdicts, {keys[name]: verdict for name, verdict in verdicts.items()}
+    return {name: (keys[name], *known[keys[name]]) for name in files}
 
 
-def _judge(path: Path) -> str:
+def _judge(path: Path) -> tuple[str, str]:
+    """Returns "color", "gray" or why the file cannot be read, and its SHA-256 if it can."""
     try:
-        return "gray" if is_gray(read_rgb(path)) else "color"
-    except ImageError as error:
-        return str(error).removeprefix(f"{path}: ")
+        return "gray" if is_gray(read_rgb(path)) else "color", sha256(path)
+    except (ImageError, OSError) as error:
+        return str(error).removeprefix(str(image_error(path, ""))), ""
 
 
 def _key(name: str, path: Path) -> str:

@@ -91,11 +91,13 @@ class Trainer:
         if manifest is None:
             return False
         loop = manifest["loop"]
-        if loop["images"] != self._images():
+        now = self._images()
+        # Runs of earlier versions do not say what the files held.
+        if any(now[name] != saved for name, saved in loop["images"].items()):
             raise ConfigError(
                 f"the training images must be those that the run in {self.workdir} began with "
                 f"({loop['images']['count']} images). Received: --dataset={self.dataset.name} with "
-                f"{self.dataset.train.size}, or others under these names")
+                f"{self.dataset.train.size}, with other names or contents")
         self.step = manifest["step"]
         self.learning_rates.restore(loop["learning_rates"])
         self.bad_steps.restore(loop["bad_steps"])
@@ -262,11 +264,16 @@ class Trainer:
         self.summaries.figure("calibration", result.figure(), self.step)
 
     def _is_best(self, result: evaluation.Evaluation) -> bool:
-        """Whether no earlier evaluation had a lower `delta_e`; that checkpoint is then kept."""
+        """Whether no earlier evaluation of the same images had a lower `delta_e`.
+
+        That checkpoint is then kept.
+        """
         delta_e = result.rows[evaluation.MODEL]["delta_e"]
-        if self.best and self.best["delta_e"] <= delta_e:
+        images = {"count": min(self.config.run.eval_examples, self.dataset.validation.size),
+                  "sha256": self.dataset.validation_fingerprint}
+        if self.best and self.best.get("images") == images and self.best["delta_e"] <= delta_e:
             return False
-        self.best = {"step": self.step, "delta_e": delta_e}
+        self.best = {"step": self.step, "delta_e": delta_e, "images": images}
         return True
 
     def _save(self, progress: Progress, must: bool) -> None:
@@ -287,7 +294,8 @@ class Trainer:
             logging.warning("%s; training goes on, the next checkpoint is tried later", error)
 
     def _images(self) -> dict[str, Any]:
-        return {"count": self.dataset.train.size, "sha256": self.dataset.fingerprint}
+        return {"count": self.dataset.train.size, "sha256": self.dataset.fingerprint,
+                "contents": self.dataset.contents}
 
     def _batches(self):
         replicas = self.strategy.num_replicas_in_sync

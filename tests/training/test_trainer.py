@@ -177,7 +177,8 @@ def test_the_best_checkpoint_is_chosen_by_validation_images_not_by_test_images(
     for found, expected in zip(measured, sample.validation_batches(64, 2), strict=True):
         np.testing.assert_array_equal(found, expected)
     assert weights.read_manifest(newest(tmp_path))["loop"]["best"] == {
-        "step": 2, "delta_e": results[0].rows[evaluation.MODEL]["delta_e"]}
+        "step": 2, "delta_e": results[0].rows[evaluation.MODEL]["delta_e"],
+        "images": {"count": 2, "sha256": dataset.validation_fingerprint}}
 
 
 def test_the_best_checkpoint_stays_beyond_the_newest(train, tmp_path, monkeypatch):
@@ -187,6 +188,17 @@ def test_the_best_checkpoint_stays_beyond_the_newest(train, tmp_path, monkeypatc
     train(config(tmp_path, max_steps=6, eval_steps=1, checkpoint_steps=1))
     assert [path.name[-1] for path in weights.list_checkpoints(tmp_path / "checkpoints")] == [
         "6", "5", "4", "2"]
+
+
+@pytest.mark.parametrize("examples, best", [(2, 1), (1, 2)])
+def test_errors_over_other_validation_images_are_not_compared(
+        train, tmp_path, monkeypatch, examples, best):
+    errors = iter([1.0, 2.0])
+    monkeypatch.setattr(training.Trainer, "evaluate", lambda self: SimpleNamespace(
+        rows={evaluation.MODEL: {"delta_e": next(errors)}}, text=str, summary=str))
+    train(config(tmp_path, max_steps=1, eval_examples=2))
+    train(config(tmp_path, max_steps=2, eval_examples=examples))
+    assert weights.read_manifest(newest(tmp_path))["loop"]["best"]["step"] == best
 
 
 # ------------------------------------------------------------------------- signals and the lock
