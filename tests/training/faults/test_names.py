@@ -28,8 +28,7 @@ def go_on(train, capsys, dataset, workdir="run"):
     return capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", [
-    "paper[1]", "back\\slash", os.fsdecode(b"caf\xe9\n\x1b[31m")])
+@pytest.mark.parametrize("name", ["paper[1]", os.fsdecode(b"caf\xe9\\\n\x1b[31m")])
 def test_a_run_goes_on_in_a_folder_of_any_name(train, tmp_path, caplog, name):
     for max_steps in (1, 2):
         assert train(config(tmp_path / name, max_steps=max_steps)) == 0
@@ -49,10 +48,10 @@ def test_images_may_have_any_name(train, folder, capsys):
 
 
 def test_a_run_goes_on_with_its_images_wherever_they_are(train, folder, tmp_path, capsys):
-    for dataset in ("pics", "pics/", "./pics", str(folder)):
+    for dataset in ("pics", "./pics/"):
         go_on(train, capsys, dataset)
     folder.rename(tmp_path / "moved")
-    assert "going on after step 4" in go_on(train, capsys, "moved")
+    assert "going on after step 2" in go_on(train, capsys, str(tmp_path / "moved"))
     first, *_, last = sorted(Path("moved").iterdir())
     held = first.read_bytes(), last.read_bytes()
     first.write_bytes(held[1])
