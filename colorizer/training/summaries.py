@@ -8,7 +8,6 @@ what is achieved and the limit.
 from __future__ import annotations
 
 from collections.abc import Callable
-import contextlib
 import functools
 import os
 from pathlib import Path
@@ -23,7 +22,7 @@ import tensorflow as tf
 from colorizer import color, data, evaluation
 from colorizer.config import TrainConfig
 from colorizer.errors import printable
-from colorizer.evaluation.curves import METRICS, VALIDATION
+from colorizer.evaluation.curves import METRICS, VALIDATION, read_events
 from colorizer.training.train_step import D, G
 
 CONTROLS, LOSS, DISCRIMINATOR, RATES, IMAGES, GRADIENTS, RUN, HISTOGRAMS = (
@@ -199,12 +198,7 @@ class Summaries:
 
 def _first_step(path: Path) -> int:
     """The step of the first summary in an event file; 0 without one."""
-    with contextlib.suppress(tf.errors.OpError):  # a kill may have cut it off
-        for record in tf.data.TFRecordDataset(os.fsencode(path)).as_numpy_iterator():
-            event = tf.compat.v1.Event.FromString(record)
-            if event.HasField("summary"):
-                return event.step
-    return 0
+    return next((event.step for event in read_events(path) if event.HasField("summary")), 0)
 
 
 def _ab_scaled(rgb8: np.ndarray) -> np.ndarray:
