@@ -8,6 +8,7 @@ from absl import flags
 
 from colorizer import cli, data, inference
 from colorizer.color import controls
+from colorizer.errors import printable
 from colorizer.models import pretrained
 
 USAGE = """Colorizes pictures of any size: gray ones, or color ones of which the lightness is taken.
@@ -42,17 +43,16 @@ def main(argv: list[str]) -> int:
     if not values.overwrite and all(path.exists() for _, path in results):
         print(f"all {len(results)} results are there already; --overwrite replaces them")
         return 0
-    warning = next(filter(None, map(controls.contradiction, combinations)), None)
-    if warning:
+    if warning := next(filter(None, map(controls.contradiction, combinations)), None):
         print(f"warning: {warning}", file=sys.stderr)
     files = inference.colorize_files(
         inference.Colorizer.load(model), sources, values.output, overwrite=values.overwrite,
         combinations=combinations, vivid=values.vivid, hints=hints, strip=values.strip)
     for line in [f"warning: {line}" for line in files.warnings] + files.failures:
-        print(line, file=sys.stderr)
+        print(printable(line), file=sys.stderr)
     there = f", {files.skipped} there already (--overwrite replaces them)" if files.skipped else ""
     print(f"{files.written} {'picture' if files.written == 1 else 'pictures'} colorized by {model} "
-          f"into {values.output}{there}, {len(files.failures)} failed")
+          f"into {printable(values.output)}{there}, {len(files.failures)} failed")
     return 1 if files.failures else 0
 
 

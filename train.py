@@ -6,8 +6,9 @@ from pathlib import Path
 
 from absl import flags
 
-from colorizer import cli
+from colorizer import cli, data
 from colorizer.config import CONFIG_FILE, ConfigError, TrainConfig, read_config
+from colorizer.files import check_writable
 
 USAGE = """Trains a grayscale-to-color GAN (arXiv:1803.05400).
 
@@ -28,6 +29,8 @@ def main(argv: list[str]) -> int:
     if rest:
         raise ConfigError(f"train.py takes flags only. Received: {' '.join(rest)}")
     config = cli.build_config(values, base=_saved_config(values.workdir))
+    data.find_folder(config.data.dataset)
+    check_writable(config.run.workdir or "runs", "workdir")
     from colorizer import training  # TensorFlow is imported only once the flags are right.
 
     return training.train(config)

@@ -1,4 +1,5 @@
-"""Command lines: absl flags made from the settings, errors in one line (no TensorFlow).
+"""Command lines: absl flags made from the settings, errors in one line, output that ends no
+program (no TensorFlow).
 
 The published commands are typed with dashes, separate values and `--augment True`; absl takes
 underscores and no value after a boolean. `normalize` brings the first form into the second.
@@ -6,17 +7,19 @@ underscores and no value after a boolean. `normalize` brings the first form into
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+import contextlib
 import dataclasses
+import logging
 import math
 import os
 import sys
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO, cast
 
 from absl import flags
 
 from colorizer.config import ConfigError, TrainConfig
-from colorizer.errors import UserError
+from colorizer.errors import UserError, printable
 from colorizer.fields import field_types
 
 HELP = ("--help", "-h", "-help", "--helpfull", "--helpshort")
@@ -139,23 +142,82 @@ def run(main: Callable[[list[str]], int | None]) -> NoReturn:
     """Runs a program: what the user can mend ends in one line and a status, not a traceback.
 
     Exit status: what `main` returns (0 for None), a `UserError`'s own (2 for wrong settings or
-    data), 130 for Ctrl-C.
+    data), 130 for Ctrl-C. A standard stream that is closed, full or without a reader changes none.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's own start-up messages
-    try:
-        status = main(sys.argv) or 0
-    except UserError as error:
-        fail(str(error), error.status)
-    except KeyboardInterrupt:
-        print("\ninterrupted", file=sys.stderr)
-        status = 130
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = 1
-    sys.exit(status)
+    with _lasting_output():
+        try:
+            status = main(sys.argv) or 0
+        except UserError as error:
+            fail(str(error), error.status)
+        except OSError as error:
+            if error.filename is None:
+                raise
+            fail("files and folders must be ones that can be used. "
+                 f"Received: {error.filename}: {error.strerror}")
+        except KeyboardInterrupt:
+            print("\ninterrupted", file=sys.stderr)
+            status = 130
+        sys.exit(status)
 
 
 def fail(message: str, status: int = UserError.status) -> NoReturn:
     """Prints one line to standard error and exits."""
-    print(f"{os.path.basename(sys.argv[0])}: error: {message}", file=sys.stderr)
+    print(f"{os.path.basename(sys.argv[0])}: error: {printable(message)}", file=sys.stderr)
     sys.exit(status)
+
+
+class _LineFormatter(logging.Formatter):
+    """Log messages in one line each, whatever names are in them."""
+
+    def format(self, record):
+        return printable(f"{record.levelname.lower()}: {record.getMessage()}")
+
+
+class _Output:
+    """A standard stream that ends no program: what cannot be written there is lost."""
+
+    def __init__(self, stream: TextIO):
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+@contextlib.contextmanager
+def _lasting_output() -> Iterator[None]:
+    """Standard streams that take any text, even where they are closed, full or without a reader."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:  # closed: the next file, a checkpoint perhaps, would get its number
+            os.open(os.devnull, os.O_RDWR)
+    streams = sys.stdout, sys.stderr
+    lasting = [stream or open(os.devnull, "w") for stream in streams]
+    for stream in lasting:
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    sys.stdout, sys.stderr = (cast(TextIO, _Output(stream)) for stream in lasting)
+    log = logging.StreamHandler()
+    log.setFormatter(_LineFormatter())
+    logging.root.addHandler(log)
+    try:
+        yield
+    finally:
+        logging.root.removeHandler(log)
+        sys.stdout, sys.stderr = streams
+        for stream in lasting:
+            try:
+                stream.flush()
+            except (OSError, ValueError):  # the interpreter would try again, and complain
+                with contextlib.suppress(OSError, ValueError):
+                    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

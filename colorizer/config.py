@@ -15,9 +15,8 @@ from typing import Any, Mapping
 from colorizer.color import controls
 from colorizer.errors import UserError, brief
 from colorizer.fields import ConfigError, check, field_types, setting
-from colorizer.files import read_json
+from colorizer.files import CONFIG_FILE, read_json
 
-CONFIG_FILE = "config.json"
 MIN_ATTENTION_SIDE = 4
 ENCODER_MULTIPLE = 32  # pixels: the deepest map of a pretrained encoder is at 1/32
 
@@ -33,7 +32,7 @@ class DataConfig:
 
     dataset: str = setting(
         "cifar10", "what to train on: `sample` (built in), a folder of images, or the name of any "
-        "TensorFlow Datasets set that has an `image`")
+        "TensorFlow Datasets set that has an `image`", may_change=True)
     data_dir: str | None = setting(
         None, "where TensorFlow Datasets keeps its data (default: ~/tensorflow_datasets)",
         aliases=("dataset_path",), may_change=True)
@@ -299,8 +298,7 @@ class TrainConfig:
 
     def resolve(self, image_size: int) -> "TrainConfig":
         """Fills the settings that depend on the data, images of this side in pixels."""
-        sample = self.data.dataset == "sample"
-        small = image_size <= 64
+        sample, small = self.data.dataset == "sample", image_size <= 64
         defaults: dict[str, Any] = {
             "image_size": image_size,
             "base_channels": 24 if sample else 64,
@@ -310,8 +308,8 @@ class TrainConfig:
             "ema_decay": 0.99 if sample else 0.0,
         }
         if self.controls.conditional or self.controls.desired():
-            weight = 1.0 if self.controls.conditional else self.objective.l1_weight / 2.0
-            defaults["control_weight"] = weight or 1.0
+            defaults["control_weight"] = (
+                not self.controls.conditional and self.objective.l1_weight / 2.0) or 1.0
         return self.replace(**{name: defaults[name] for name, value, _ in self.settings()
                                if value is None and name in defaults})
 
@@ -333,24 +331,19 @@ class TrainConfig:
 
     @classmethod
     def from_dict(cls, sections: Any) -> "TrainConfig":
-        """The inverse of `dataclasses.asdict`; settings that it lacks keep their defaults.
-
-        Raises ConfigError if it is no dict of dicts, or holds anything but settings.
-        """
-        if not isinstance(sections, dict) or not all(
-                isinstance(section, dict) for section in sections.values()):
-            raise ConfigError("settings must be an object of sections. "
-                              f"Received: {brief(repr(sections))}")
-        return cls().replace(**{name: value for section in sections.values()
-                                for name, value in section.items()})
+        """The inverse of `dataclasses.asdict`, with defaults for what it lacks; or ConfigError."""
+        try:
+            values = [item for section in sections.values() for item in section.items()]
+        except AttributeError:
+            raise ConfigError(f"settings must be in sections. Received: {brief(repr(sections))}")
+        return cls().replace(**dict(values))
 
 
 def read_config(workdir: Path) -> TrainConfig:
     """The configuration of a run; a ConfigError where there is none, or none that can be read."""
-    path = workdir / CONFIG_FILE
     try:
-        return TrainConfig.from_dict(read_json(path))
+        return TrainConfig.from_dict(read_json(workdir / CONFIG_FILE))
     except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from error
+        raise ConfigError(f"{workdir / CONFIG_FILE}: {error}") from error
     except UserError as error:
         raise ConfigError(f"`workdir` must be the folder of a run. Received: {error}") from error

@@ -1,4 +1,4 @@
-"""The one kind of error that a user can mend, and how it shows what was received."""
+"""The one kind of error that a user can mend, and how it shows names and what was received."""
 
 MAX_SHOWN = 100  # characters
 
@@ -13,7 +13,20 @@ class UserError(ValueError):
     status = 2
 
 
+def printable(text: object) -> str:
+    """A name or a message as one line that is safe to print.
+
+    Newlines, terminal escapes and bytes that are not UTF-8, which any file's name may hold, are
+    written as in a Python string.
+
+    Example:
+        >>> print(printable(Path("two\nlines")))
+        two\\nlines
+    """
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in str(text))
+
+
 def brief(text: str) -> str:
-    """Text of unknown origin for a message: short, on one line, without control characters."""
-    shown = "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text[:MAX_SHOWN + 1])
+    """Text of unknown origin for a message: `printable`, and short."""
+    shown = printable(text[:MAX_SHOWN + 1])
     return shown if len(shown) <= MAX_SHOWN else f"{shown[:MAX_SHOWN]}..."

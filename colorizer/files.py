@@ -1,4 +1,6 @@
-"""Files: the one atomic write, the one digest and the one reader of JSON (no TensorFlow)."""
+"""Files: the one atomic write, the one digest, the one reader of JSON; what makes a folder a run's
+(no TensorFlow).
+"""
 
 from __future__ import annotations
 
@@ -17,6 +19,8 @@ from colorizer.errors import UserError, brief
 MAX_JSON_BYTES = 2**20  # by default: the settings of a run take 2 KB
 MAX_JSON_DEPTH = 20  # lists and objects in each other
 MAX_JSON_DIGITS = 18  # of a whole number, which then fits into 64 bits
+
+CONFIG_FILE, CHECKPOINTS = "config.json", "checkpoints"  # in the folder of every run
 
 
 def write_with(
@@ -145,6 +149,19 @@ def _check_depth(value: Any) -> None:
         level = [inner for outer in level if isinstance(outer, (list, dict))
                  for inner in (outer.values() if isinstance(outer, dict) else outer)]
         depth += 1
+
+
+def is_run(folder: str | os.PathLike) -> bool:
+    """Whether a folder is that of a training run."""
+    return Path(folder, CONFIG_FILE).is_file() and Path(folder, CHECKPOINTS).is_dir()
+
+
+def check_writable(path: str | os.PathLike, flag: str) -> None:
+    """Raises UserError if a folder cannot be written or made; writes and makes nothing."""
+    folder = Path(path).absolute()
+    existing = next(one for one in (folder, *folder.parents) if one.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        raise UserError(f"`{flag}` must be a folder that can be written. Received: {flag}={path}")
 
 
 def make_output_folder(path: str | os.PathLike) -> Path:

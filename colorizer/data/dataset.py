@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 import json
 import os
@@ -39,7 +39,10 @@ class Dataset:
             streamed, which are decoded only when they are drawn.
         unreadable: (path, reason) of each image file that cannot be read.
         fingerprint: SHA-256 of the training images, or of their names: others are other data.
-        scan: Each file's name, size and time -> "color", "gray" or why it cannot be read.
+        contents: SHA-256 of the training files, where the fingerprint is of their names.
+        validation_fingerprint: SHA-256 that tells other validation images.
+        scan: Each file's name, size and time -> "color", "gray" or why it cannot be read, and its
+            SHA-256.
     """
 
     name: str
@@ -50,7 +53,9 @@ class Dataset:
     gray_left_out: int | None = 0
     unreadable: list[tuple[str, str]] = field(default_factory=list)
     fingerprint: str = ""
-    scan: Mapping[str, str] = field(default_factory=dict)
+    contents: str = ""
+    validation_fingerprint: str = ""
+    scan: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def save_scan(self, workdir: str | os.PathLike) -> None:
         """Keeps in a run's folder what was found out about the files, for its next start."""

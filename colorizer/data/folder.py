@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+import contextlib
 import hashlib
 import os
 from pathlib import Path
@@ -11,13 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from colorizer.data.dataset import SCAN_FILE, TEST_SHARE, VALIDATION_SHARE, Dataset, progress
-from colorizer.data.decoding import ImageError
+from colorizer.data.decoding import ImageError, image_error
 from colorizer.data.image_paths import find_images
 from colorizer.data.images import is_gray, is_toned, read_rgb
 from colorizer.data.names import DatasetError
 from colorizer.data.pipeline import FileSource
 from colorizer.errors import UserError
-from colorizer.files import read_json
+from colorizer.files import read_json, sha256
 
 SPLIT_FOLDERS = {"train": "train", "val": "validation", "valid": "validation",
                  "validation": "validation", "test": "test"}
@@ -44,7 +45,8 @@ def load_folder(
         raise DatasetError(
             f"`dataset` must be a folder that can be read. Received: {error}") from error
     files = dict(sorted((path.relative_to(folder).as_posix(), path) for path in paths))
-    verdicts, scan = _scan(files, workdir)
+    found = _scan(files, workdir)
+    verdicts = {name: verdict for name, (_, verdict, _) in found.items()}
     splits = _split([name for name, verdict in verdicts.items() if verdict == "color"], roles)
     gray = sum(verdict == "gray" for verdict in verdicts.values())
     unreadable = [(str(files[name]), verdict) for name, verdict in verdicts.items()
@@ -59,9 +61,16 @@ def load_folder(
             f"and {len(unreadable)} unreadable{first}")
     train, validation, test = (
         FileSource([files[name] for name in split], image_size) for split in splits)
-    fingerprint = hashlib.sha256(os.fsencode("\n".join(splits[0]))).hexdigest()
+    digests = [[found[name][2] for name in split] for split in splits]
     return Dataset(
-        name, image_size, train, validation, test, gray, unreadable, fingerprint, scan)
+        name, image_size, train, validation, test, gray, unreadable,
+        fingerprint=_sha256_of(splits[0]), contents=_sha256_of(digests[0]),
+        validation_fingerprint=_sha256_of(digests[1]),
+        scan={key: (verdict, digest) for key, verdict, digest in found.values()})
+
+
+def _sha256_of(texts: Sequence[str]) -> str:
+    return hashlib.sha256(os.fsencode("\n".join(texts))).hexdigest()
 
 
 def _split(names: Sequence[str], roles: Mapping[str, str]) -> list[list[str]]:
@@ -95,17 +104,16 @@ def _split_by_hash(names: Sequence[str], shares: Sequence[float]) -> list[list[s
     return [sorted(ordered[start:stop]) for start, stop in zip(borders, [*borders[1:], None])]
 
 
-def _scan(files: Mapping[str, Path], workdir: str | None) -> tuple[dict[str, str], dict[str, str]]:
+def _scan(files: Mapping[str, Path], workdir: str | None) -> dict[str, tuple[str, str, str]]:
     """Judges files, without reading those that are as an earlier run found them.
 
-    Returns name -> "color", "gray" or why it cannot be read; and what `Dataset.scan` is to be.
+    Returns name -> (key, verdict, SHA-256), of which `Dataset.scan` is made.
     """
-    try:
-        known = read_json(Path(workdir, SCAN_FILE), max_bytes=MAX_SCAN_BYTES) if workdir else {}
-    except UserError:  # the first start, or a damaged file
-        known = {}
-    if not isinstance(known, dict) or not all(isinstance(one, str) for one in known.values()):
-        known = {}
+    known: dict[str, tuple[str, str]] = {}
+    # There is none at the first start; it may be damaged, or of a version without digests.
+    with contextlib.suppress(UserError, ValueError, TypeError, AttributeError):
+        saved = read_json(Path(workdir, SCAN_FILE), max_bytes=MAX_SCAN_BYTES) if workdir else {}
+        known = {key: (str(verdict), str(digest)) for key, (verdict, digest) in saved.items()}
     keys = {name: _key(name, path) for name, path in files.items()}
     new = [name for name in files if keys[name] not in known]
     executor = ThreadPoolExecutor(os.cpu_count())
@@ -114,16 +122,16 @@ def _scan(files: Mapping[str, Path], workdir: str | None) -> tuple[dict[str, str
         known.update(zip((keys[name] for name in new), progress(found, len(new), "images")))
     finally:
         executor.shutdown(cancel_futures=True)  # else Ctrl-C would wait for all of them
-    verdicts = {name: known[keys[name]] for name in files}
-    return verdicts, {keys[name]: verdict for name, verdict in verdicts.items()}
+    return {name: (keys[name], *known[keys[name]]) for name in files}
 
 
-def _judge(path: Path) -> str:
+def _judge(path: Path) -> tuple[str, str]:
+    """Returns "color", "gray" or why the file cannot be read, and its SHA-256 if it can."""
     try:
         rgb = read_rgb(path)
-        return "gray" if is_gray(rgb) or is_toned(rgb) else "color"
-    except ImageError as error:
-        return str(error).removeprefix(f"{path}: ")
+        return "gray" if is_gray(rgb) or is_toned(rgb) else "color", sha256(path)
+    except (ImageError, OSError) as error:
+        return str(error).removeprefix(str(image_error(path, ""))), ""
 
 
 def _key(name: str, path: Path) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from colorizer.data.decoding import IMAGE_MAGIC, ImageError, image_error
 from colorizer.data.encoding import ALPHA_FORMATS, WRITE_FORMATS
+from colorizer.files import is_run
 
 # Some of these Pillow cannot read alone (.heic): listed, so that they are reported and not lost.
 IMAGE_SUFFIXES = frozenset(WRITE_FORMATS) | {
@@ -20,8 +21,9 @@ def find_images(folder: str | os.PathLike) -> list[Path]:
     """Lists the image files under a folder, recursively.
 
     A file counts by its suffix (so that damaged ones are reported later, not lost) or, where the
-    suffix is missing or odd, by its first bytes. Hidden files and folders are skipped. Links to
-    folders are followed, each folder at most once.
+    suffix is missing or odd, by its first bytes. Skipped are hidden files and folders,
+    and folders of training runs, whose images are results. Links to folders are followed, each
+    folder at most once.
 
     Returns paths that begin with `folder`, sorted by POSIX path relative to it.
 
@@ -38,7 +40,7 @@ def find_images(folder: str | os.PathLike) -> list[Path]:
         kept = []
         for name in sorted(folders):
             real = os.path.realpath(os.path.join(parent, name))
-            if not name.startswith(".") and real not in seen:
+            if not name.startswith(".") and real not in seen and not is_run(real):
                 seen.add(real)
                 kept.append(name)
         folders[:] = kept

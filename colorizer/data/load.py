@@ -83,7 +83,8 @@ def _load_sample(image_size: int | None) -> Dataset:
     return Dataset(
         SAMPLE, SAMPLE_SIZE, ArraySource(kept[0]), ArraySource(kept[1]), ArraySource(kept[2]),
         gray_left_out=sum(map(len, splits)) - sum(map(len, kept)),
-        fingerprint=hashlib.sha256(kept[0]).hexdigest())
+        fingerprint=hashlib.sha256(kept[0]).hexdigest(),
+        validation_fingerprint=hashlib.sha256(kept[1]).hexdigest())
 
 
 def _tiles(rgb: np.ndarray, stride: int) -> np.ndarray:

@@ -16,7 +16,8 @@ from typing import Protocol
 import numpy as np
 import tensorflow as tf
 
-from colorizer.data.images import read_rgb, resize_and_crop
+from colorizer.data.images import ImageError, read_rgb, resize_and_crop
+from colorizer.errors import printable
 
 MIN_CROP_AREA = 0.5  # of the largest square
 AUTOTUNE = tf.data.AUTOTUNE
@@ -166,9 +167,14 @@ class FileSource:
     def _read(self, *planned: tf.Tensor) -> tf.Tensor:
         """Reads a file within a graph, by its number and perhaps random numbers for its view."""
         size = self._image_size
-        rgb = tf.numpy_function(
-            lambda index, *numbers: view(read_rgb(self._paths[index]), size, *numbers),
-            planned, tf.uint8, stateful=False)
+
+        def read(index: np.ndarray, *numbers: np.ndarray) -> np.ndarray:
+            try:
+                return view(read_rgb(self._paths[index]), size, *numbers)
+            except ImageError as error:  # TensorFlow's messages hold nothing that is not UTF-8
+                raise ImageError(printable(error)) from error
+
+        rgb = tf.numpy_function(read, planned, tf.uint8, stateful=False)
         return tf.ensure_shape(rgb, (size, size, 3))
 
     def stream(self, positions: Positions, seed: int, augment: bool) -> tf.data.Dataset:

@@ -55,7 +55,8 @@ def _in_memory(name: str, splits: list[_Records], size: int) -> Dataset:
     return Dataset(
         name, size, ArraySource(color[0]), ArraySource(color[1]), ArraySource(test),
         gray_left_out=len(train) + len(validation) - len(color[0]) - len(color[1]),
-        fingerprint=hashlib.sha256(color[0]).hexdigest())
+        fingerprint=hashlib.sha256(color[0]).hexdigest(),
+        validation_fingerprint=hashlib.sha256(color[1]).hexdigest())
 
 
 def _streamed(name: str, splits: list[_Records], size: int) -> Dataset:
@@ -64,9 +65,12 @@ def _streamed(name: str, splits: list[_Records], size: int) -> Dataset:
         raise ValueError("no color image to validate on")
     info = splits[0].builder.info
     shards = info.splits["train"].num_shards  # others would mean another order
-    identity = f"{info.full_name}/train[0:{splits[0].stop}]@{shards}"
+    fingerprints = [hashlib.sha256(
+        f"{info.full_name}/train[{part.start}:{part.stop}]@{shards}".encode()).hexdigest()
+        for part in splits[:2]]
     return Dataset(name, size, train, validation, RecordSource(splits[2], size, keep_gray=True),
-                   gray_left_out=None, fingerprint=hashlib.sha256(identity.encode()).hexdigest())
+                   gray_left_out=None, fingerprint=fingerprints[0],
+                   validation_fingerprint=fingerprints[1])
 
 
 @contextlib.contextmanager

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+import contextlib
+import os
 from pathlib import Path
-from typing import Mapping
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 import numpy as np
-from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 import tensorflow as tf
 
 VALIDATION = "1 validation"  # TensorBoard's group of charts
@@ -18,15 +19,24 @@ PANEL_WIDTH, PANEL_HEIGHT, DPI = 3.4, 3.0, 100  # sizes in inches
 
 def read_curves(workdir: Path) -> dict[str, np.ndarray]:
     """The metrics that a run wrote: name -> float [n, 2], step and value; none without events."""
-    folder = workdir / "tensorboard"
-    if not folder.is_dir():
-        return {}
-    events = EventAccumulator(str(folder), size_guidance={"tensors": 0}).Reload()
-    written = events.Tags()["tensors"]
-    curves = {name: {event.step: float(tf.make_ndarray(event.tensor_proto))
-                     for event in events.Tensors(f"{VALIDATION}/{name}")}
-              for name in METRICS if f"{VALIDATION}/{name}" in written}
-    return {name: np.array(sorted(points.items())) for name, points in curves.items()}
+    names = {f"{VALIDATION}/{name}": name for name in METRICS}
+    curves: dict[str, dict[int, float]] = {name: {} for name in METRICS}
+    for path in sorted((workdir / "tensorboard").glob("*tfevents*")):
+        for event in read_events(path):
+            for value in event.summary.value:
+                if value.tag in names:
+                    curves[names[value.tag]][event.step] = float(tf.make_ndarray(value.tensor))
+    return {name: np.array(sorted(points.items())) for name, points in curves.items() if points}
+
+
+def read_events(path: Path) -> Iterator[tf.compat.v1.Event]:
+    """The events in a file of TensorBoard, as far as it is whole: a kill may have cut it off.
+
+    TensorBoard's own reader takes no path that is not UTF-8.
+    """
+    with contextlib.suppress(tf.errors.OpError):
+        for record in tf.data.TFRecordDataset(os.fsencode(path)).as_numpy_iterator():
+            yield tf.compat.v1.Event.FromString(record)
 
 
 def draw_curves(runs: Mapping[str, Mapping[str, np.ndarray]]) -> np.ndarray:

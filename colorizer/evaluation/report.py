@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from colorizer import data, inference, models
 from colorizer.color import controls
+from colorizer.errors import printable
 from colorizer.evaluation import calibration, curves, evaluator, features, turing_test
 
 BATCH = 100
@@ -45,14 +46,15 @@ def report_model(
         result = evaluator.evaluate(
             _counted(colorizer.colorize_rgb8, bar), dataset.test_batches(BATCH, examples), further,
             colorizer.fixed_targets)
-    print(f"{model.folder} on {dataset.name}, {dataset.image_size} px:\n{result.text()}")
+    print(f"{printable(model.folder)} on {printable(dataset.name)}, {dataset.image_size} px:\n"
+          f"{result.text()}")
     written = [*result.write(output), output / "results.png"]
     save_ranked(written[-1], result, colorizer.colorize_rgb8)
     if calibration_examples and (colorizer.controls or colorizer.fixed_targets):
         calibrated = _calibrate(colorizer, dataset, calibration_examples)
         print(f"\n{calibrated.text()}")
         written += calibrated.write(output)
-    print("written:", *written)
+    print("written:", *map(printable, written))
 
 
 def report_comparison(
@@ -75,20 +77,22 @@ def report_comparison(
     for model in compared[1:]:
         trained_on = model.config.data.dataset
         if trained_on != compared[0].config.data.dataset:
-            print(f"warning: {model.name} was trained on other images (dataset={trained_on}) and "
-                  "may have seen these test images", file=sys.stderr)
+            print(f"warning: {printable(model.name)} was trained on other images "
+                  f"(dataset={printable(trained_on)}) and may have seen these test images",
+                  file=sys.stderr)
     with _progress("measuring", dataset, examples, len(colorize)) as bar:
         result = evaluator.compare(
             {name: _counted(function, bar) for name, function in colorize.items()},
             dataset.test_batches(BATCH, examples), further, desired)
-    print(f"{len(compared)} models on {dataset.name}, {dataset.image_size} px:\n{result.text()}")
+    print(f"{len(compared)} models on {printable(dataset.name)}, {dataset.image_size} px:\n"
+          f"{result.text()}")
     written = [*result.write(output), output / "compare.png"]
     save_compared(written[-1], result, colorize)
     runs = {model.name: found for model in compared if (found := curves.read_curves(model.folder))}
     if runs:
         written.append(output / "curves.png")
         data.write_image(written[-1], curves.draw_curves(runs))
-    print("written:", *written)
+    print("written:", *map(printable, written))
 
 
 def report_turing_test(
@@ -105,12 +109,13 @@ def report_turing_test(
     batches = [np.asarray(batch) for batch in dataset.test_batches(BATCH, trials)]
     originals, colorized = np.concatenate(batches), np.concatenate(list(map(colorize, batches)))
     path = output / "turing.json"
-    print(f"{len(originals)} of {dataset.test.size} test images of {dataset.name}")
+    print(f"{len(originals)} of {dataset.test.size} test images of {printable(dataset.name)}")
     test = turing_test.TuringTest(originals, colorized, path, seconds=seconds, seed=seed,
                                   model=str(model.folder), dataset=dataset.name)
     turing_test.serve(test)
     summary = test.result.get("summary")
-    print(f"\n{summary}\nwritten: {path}" if summary else "\nnothing answered or written")
+    print(f"\n{summary}\nwritten: {printable(path)}" if summary
+          else "\nnothing answered or written")
 
 
 def save_ranked(path: Path, result: evaluator.Evaluation, colorize: evaluator.Colorize) -> None:

@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING, Any, Mapping
 from absl import logging
 
 from colorizer.errors import UserError, brief
-from colorizer.files import read_json, sha256
+from colorizer.files import CHECKPOINTS, read_json, sha256
 from colorizer.models import pretrained
 from colorizer.models.arrays import WeightsError, read_arrays, read_shapes, save_arrays
 
 if TYPE_CHECKING:
     import keras
 
-CHECKPOINTS = "checkpoints"  # folder in the folder of a run
 CHECKPOINT_PREFIX = "ckpt-"
 MANIFEST, WEIGHTS_FILE = "manifest.json", "generator.npz"
 MANIFEST_FIELDS = {"step": int, "loop": dict, "config": dict, "sha256": dict,

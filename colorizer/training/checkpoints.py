@@ -8,11 +8,14 @@ renamed when complete, so that a killed save leaves no half checkpoint under a r
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from pathlib import Path
+import re
 import shutil
-from typing import Any, Callable, Mapping
+import tempfile
+from typing import Any, Callable, Iterator, Mapping
 
 from absl import logging
 import keras
@@ -89,7 +92,8 @@ class Checkpoints:
         # In a container every process has the same number, so a killed save's folder may be there.
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
-        self._checkpoint.write(str(temporary / STATE))
+        with _literal(temporary) as prefix:
+            self._checkpoint.write(prefix)
         save_weights(self._inference_model(), temporary / WEIGHTS_FILE)
         manifest = {"step": step, "loop": dict(loop), "config": json.loads(config),
                     "sha256": {path.name: sha256(path) for path in sorted(temporary.iterdir())}}
@@ -114,7 +118,8 @@ class Checkpoints:
         for folder in candidates:
             try:
                 manifest = read_manifest(folder)
-                self._checkpoint.read(str(folder / STATE)).assert_existing_objects_matched()
+                with _literal(folder) as prefix:
+                    self._checkpoint.read(prefix).assert_existing_objects_matched()
                 break
             except (WeightsError, tf.errors.OpError, AssertionError, ValueError,
                     IndexError) as error:
@@ -128,6 +133,21 @@ class Checkpoints:
             for leftover in self.folder.glob(TEMPORARY_PREFIX + "*"):
                 shutil.rmtree(leftover)
         return manifest
+
+
+@contextlib.contextmanager
+def _literal(folder: Path) -> Iterator[str]:
+    """A path of the state in a checkpoint that TensorFlow takes as it is.
+
+    It reads paths as patterns, such as `[1]`, and none that are not UTF-8: a link stands for those.
+    """
+    if re.fullmatch(r"[\w /.,:@%+=~-]*", str(folder)):
+        yield str(folder / STATE)
+        return
+    with tempfile.TemporaryDirectory() as temporary:
+        link = Path(temporary, "checkpoint")
+        link.symlink_to(folder.absolute())
+        yield str(link / STATE)
 
 
 def _is_whole(folder: Path) -> bool:

@@ -59,10 +59,11 @@ def describe(strategy: tf.distribute.Strategy) -> str:
 
 
 class StopSignals:
-    """Notes SIGTERM and SIGINT instead of dying of them, while it is entered.
+    """Notes SIGTERM, SIGINT and SIGHUP instead of dying of them, while it is entered.
 
-    A second SIGINT takes its usual course, in the middle of whatever is going on. Outside the
-    main thread, where Python takes no signals, it notes none.
+    A SIGHUP that is ignored, as under `nohup`, stays so. A second SIGINT takes its usual course, in
+    the middle of whatever is going on. Outside the main thread, where Python takes no signals, it
+    notes none.
 
     Attributes:
         received: the name of the signal that came, or None.
@@ -74,8 +75,9 @@ class StopSignals:
 
     def __enter__(self) -> "StopSignals":
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGTERM, signal.SIGINT):
-                self._previous[number] = signal.signal(number, self._note)
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+                if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+                    self._previous[number] = signal.signal(number, self._note)
         return self
 
     def __exit__(self, *_: Any) -> None:

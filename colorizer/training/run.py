@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from datetime import datetime
+import fcntl
 import json
 import os
 from pathlib import Path
@@ -17,8 +18,8 @@ import tensorflow as tf
 from colorizer import data
 from colorizer.color.controls import contradiction
 from colorizer.config import CONFIG_FILE, ConfigError, TrainConfig, read_config
-from colorizer.errors import UserError
-from colorizer.files import write_atomic
+from colorizer.errors import UserError, printable
+from colorizer.files import CHECKPOINTS, read_json, write_atomic
 from colorizer.models.pretrained import find_model, read_model_config
 from colorizer.models.weights import weights_path
 from colorizer.training.distribution import (
@@ -55,12 +56,12 @@ def train(config: TrainConfig, strategy: tf.distribute.Strategy | None = None) -
     if config.run.deterministic:
         tf.config.experimental.enable_op_determinism()
     strategy = strategy or choose_strategy()
-    workdir = Path(config.run.workdir or os.path.join(
-        "runs", os.path.basename(config.data.dataset.rstrip("/"))))
+    workdir = Path(config.run.workdir or default_workdir(config.data.dataset))
     config = _with_pretrained_architecture(config, workdir)
     check_workdir(workdir, config)
-    print(f"{workdir}: {'the run there' if (workdir / CONFIG_FILE).exists() else 'a new run'} on "
-          f"{config.data.dataset}, with {describe(strategy)}")
+    print(f"{printable(workdir)}: "
+          f"{'the run there' if (workdir / CONFIG_FILE).exists() else 'a new run'} on "
+          f"{printable(config.data.dataset)}, with {describe(strategy)}")
     dataset = data.load_dataset(
         config.data.dataset, data_dir=config.data.data_dir, image_size=config.data.image_size,
         workdir=str(workdir))
@@ -88,6 +89,13 @@ def train(config: TrainConfig, strategy: tf.distribute.Strategy | None = None) -
                        f"{error}")
 
 
+def default_workdir(dataset: str) -> Path:
+    """runs/<name of the data set>: a folder's own name, however its path is spelled."""
+    folder = Path(dataset).expanduser()
+    path = os.path.abspath(folder) if folder.is_dir() else dataset.rstrip("/")
+    return Path("runs", os.path.basename(path) or "images")
+
+
 def _with_pretrained_architecture(config: TrainConfig, workdir: Path) -> TrainConfig:
     """A new run from a trained model has that model's networks, where no setting says otherwise."""
     if not config.run.init_from or (workdir / CONFIG_FILE).exists():
@@ -102,41 +110,40 @@ def _with_pretrained_architecture(config: TrainConfig, workdir: Path) -> TrainCo
 
 
 def _train(trainer: Trainer) -> int:
-    config, workdir = trainer.config, trainer.workdir
+    config, workdir, shown = trainer.config, trainer.workdir, printable(trainer.workdir)
     resumed = trainer.resume()
     source = None if resumed else config.run.init_from
     beginning = _load_pretrained(trainer, source) if source else ""
     if trainer.workers.chief:
         _write_beginning(workdir, config, trainer.dataset)
     if trainer.step >= trainer.total_steps:
-        print(f"{workdir} is finished: {trainer.step} of {trainer.total_steps} steps. To extend "
+        print(f"{shown} is finished: {trainer.step} of {trainer.total_steps} steps. To extend "
               f"it, run it again with a larger --epochs (now {config.optimizer.epochs:g}) or "
               f"--max_steps (now {config.optimizer.max_steps}).")
         return 0
     if resumed:
-        print(f"{workdir}: going on after step {trainer.step} of {trainer.total_steps}")
+        print(f"{shown}: going on after step {trainer.step} of {trainer.total_steps}")
     else:
-        print(f"{workdir}: {trainer.total_steps} steps of {trainer.batch_size} images, "
+        print(f"{shown}: {trainer.total_steps} steps of {trainer.batch_size} images, "
               f"{trainer.steps_per_epoch} steps an epoch{beginning}")
     if trainer.workers.chief:
-        print(f"TensorBoard: tensorboard --logdir {workdir.parent}", flush=True)
+        print(f"TensorBoard: tensorboard --logdir {printable(workdir.parent)}", flush=True)
     try:
         result = trainer.train()
     except Stopped:
-        print(f"{workdir}: stopped after step {trainer.step} of {trainer.total_steps} "
+        print(f"{shown}: stopped after step {trainer.step} of {trainer.total_steps} "
               f"({trainer.stop.received or 'by another worker'}); the same command goes on")
         return STOPPED_STATUS
     if result:
         print(result.text("validation"))
-        print(f"samples: {workdir / 'samples'}\n"
-              f"test images: python evaluate.py --workdir={workdir}")
+        print(f"samples: {shown}/samples\ntest images: python evaluate.py --workdir={shown}")
     return 0
 
 
 def _load_pretrained(trainer: Trainer, source: str) -> str:
     left = trainer.load_pretrained(weights_path(find_model(source, "init_from")))
     layers = sorted({name.split("/")[0] for name in left})
-    return f"; the generator begins as {source}" + (
+    return f"; the generator begins as {printable(source)}" + (
         f", but for {len(layers)} layers: {', '.join(layers)}" if layers else "")
 
 
@@ -161,8 +168,9 @@ def check_workdir(workdir: Path, config: TrainConfig) -> None:
 
 def _check_readable(dataset: data.Dataset) -> None:
     gray, unreadable = dataset.gray_left_out, dataset.unreadable
-    print(f"{dataset.name}: {dataset.train.size} training, {dataset.validation.size} validation "
-          f"and {dataset.test.size} test images, {dataset.image_size} px; "
+    print(f"{printable(dataset.name)}: {dataset.train.size} training, "
+          f"{dataset.validation.size} validation and {dataset.test.size} test images, "
+          f"{dataset.image_size} px; "
           + (f"{gray} gray ones left out" if gray is not None else "gray ones are passed over")
           + f", {len(unreadable)} unreadable ones skipped")
     for path, reason in unreadable:
@@ -178,12 +186,12 @@ def _check_readable(dataset: data.Dataset) -> None:
 
 def _write_beginning(workdir: Path, config: TrainConfig, dataset: data.Dataset) -> None:
     """Writes what the folder says of a run from its first moment on."""
-    (workdir / "checkpoints").mkdir(exist_ok=True)
+    (workdir / CHECKPOINTS).mkdir(exist_ok=True)
     write_atomic(workdir / CONFIG_FILE, config.to_json())
     dataset.save_scan(str(workdir))
     if dataset.unreadable:
         write_atomic(workdir / UNREADABLE_FILE, "".join(
-            f"{path}\t{reason}\n" for path, reason in dataset.unreadable))
+            f"{printable(path)}\t{printable(reason)}\n" for path, reason in dataset.unreadable))
 
 
 class RunLock:
@@ -191,6 +199,9 @@ class RunLock:
 
     The operating system takes the lock back when the process ends, however it ends. `running.json`
     says who holds it. Entering raises a RunError when another process does.
+
+    Two locks make it: one of the folder itself, which nobody can delete under a living run, and one
+    of a file in it, which other hosts see, too, where the folder is on a network.
     """
 
     def __init__(self, workdir: Path):
@@ -199,9 +210,12 @@ class RunLock:
         self._lock = filelock.FileLock(workdir / LOCK_FILE)
 
     def __enter__(self) -> "RunLock":
+        self._folder = os.open(self._workdir, os.O_RDONLY)
         try:
+            fcntl.flock(self._folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self._lock.acquire(timeout=0)
-        except filelock.Timeout:
+        except (BlockingIOError, filelock.Timeout):
+            os.close(self._folder)
             raise RunError(
                 f"a folder takes one run at a time: give another --workdir, or wait. "
                 f"Received: {self._workdir}, in which {self._read_owner()} trains")
@@ -216,10 +230,11 @@ class RunLock:
     def __exit__(self, *_: Any) -> None:
         self._owner.unlink(missing_ok=True)
         self._lock.release()
+        os.close(self._folder)
 
     def _read_owner(self) -> str:
         try:
-            owner = json.loads(self._owner.read_text())
+            owner = read_json(self._owner, {"process": int, "host": str, "since": str})
             return f"process {owner['process']} on {owner['host']} since {owner['since']}"
-        except (OSError, ValueError, KeyError, TypeError):
+        except UserError:
             return "another process"

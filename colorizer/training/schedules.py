@@ -1,4 +1,5 @@
-"""What a run adapts as it goes: its learning rates, and its answer to numbers that are not finite.
+"""What a run adapts as it goes: its learning rates, and its answer to numbers that are not finite;
+and its length.
 
 The rates fall smoothly as in the released code, or by a tenth at plateaus as in the paper.
 """
@@ -11,7 +12,7 @@ from typing import Any
 from absl import logging
 import keras
 
-from colorizer.config import OptimizerConfig
+from colorizer.config import OptimizerConfig, TrainConfig
 
 DECAY = 0.1  # of the rates, in `lr_decay_steps` steps or at a plateau
 PLATEAU_PATIENCE = 10  # epochs without a lower training L1
@@ -130,3 +131,10 @@ class BadSteps:
     def restore(self, state: dict[str, Any]) -> None:
         """Takes over what `state` returned."""
         self.total, self.in_a_row, self.rate = state["total"], state["in_a_row"], state["rate"]
+
+
+def total_steps(config: TrainConfig, train_size: int) -> int:
+    """The number of steps of a whole run: `epochs` over the images, at most `max_steps`."""
+    assert config.optimizer.epochs and config.optimizer.batch_size
+    count = math.ceil(config.optimizer.epochs * train_size / config.optimizer.batch_size)
+    return min(count, config.optimizer.max_steps or count)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 import contextlib
 import functools
-import math
 from pathlib import Path
 import time
 from typing import Any
@@ -14,15 +13,16 @@ from absl import logging
 import numpy as np
 import tensorflow as tf
 
-from colorizer import color, data, evaluation, inference
+from colorizer import data, evaluation, inference
 from colorizer.config import ConfigError, TrainConfig
 from colorizer.errors import UserError
+from colorizer.files import CHECKPOINTS
 from colorizer.models.weights import load_matching_weights
 from colorizer.training import summaries
 from colorizer.training.checkpoints import CheckpointError, Checkpoints
 from colorizer.training.distribution import StopSignals, Workers
 from colorizer.training.progress import Progress
-from colorizer.training.schedules import BadSteps, Diverged, LearningRates
+from colorizer.training.schedules import BadSteps, Diverged, LearningRates, total_steps
 from colorizer.training.train_step import TrainStep
 
 LOG_STEPS = 20  # between TensorBoard scalars
@@ -72,7 +72,7 @@ class Trainer:
         self.bad_steps = BadSteps()
         self.best: dict[str, Any] | None = None
         self.checkpoints = Checkpoints(
-            self.workdir / "checkpoints", self.train_step.state(),
+            self.workdir / CHECKPOINTS, self.train_step.state(),
             lambda: self.train_step.inference_model)
         self.colorizer = inference.Colorizer(self.train_step.inference_model, config)
         self.summaries: summaries.Summaries | None = None
@@ -91,11 +91,13 @@ class Trainer:
         if manifest is None:
             return False
         loop = manifest["loop"]
-        if loop["images"] != self._images():
+        now = self._images()
+        # Runs of earlier versions do not say what the files held.
+        if any(now[name] != saved for name, saved in loop["images"].items()):
             raise ConfigError(
                 f"the training images must be those that the run in {self.workdir} began with "
                 f"({loop['images']['count']} images). Received: --dataset={self.dataset.name} with "
-                f"{self.dataset.train.size}, or others under these names")
+                f"{self.dataset.train.size}, with other names or contents")
         self.step = manifest["step"]
         self.learning_rates.restore(loop["learning_rates"])
         self.bad_steps.restore(loop["bad_steps"])
@@ -191,6 +193,7 @@ class Trainer:
             raise UserError(f"{reason}, before the first checkpoint. {advice}")
         self.bad_steps.rate = REWIND_FACTOR
         if self.summaries:
+            self.summaries = None  # its files are closed before others are opened
             self.summaries = summaries.Summaries(self.workdir)
         progress.go_back(self.step * self.batch_size)
         logging.warning("%s: back to step %d, with %g of the learning rates", reason, self.step,
@@ -205,7 +208,7 @@ class Trainer:
         self.summaries.evaluation(result, self.step)
         self._achieved = evaluation.short_texts(result.achieved)
         original, colorized = self.preview()
-        self.summaries.ab_histograms(_ab_scaled(colorized), _ab_scaled(original), self.step)
+        self.summaries.ab_histograms(colorized, original, self.step)
         if self.colorizer.controls:
             self._calibrate()
         self.summaries.flush()
@@ -261,11 +264,16 @@ class Trainer:
         self.summaries.figure("calibration", result.figure(), self.step)
 
     def _is_best(self, result: evaluation.Evaluation) -> bool:
-        """Whether no earlier evaluation had a lower `delta_e`; that checkpoint is then kept."""
+        """Whether no earlier evaluation of the same images had a lower `delta_e`.
+
+        That checkpoint is then kept.
+        """
         delta_e = result.rows[evaluation.MODEL]["delta_e"]
-        if self.best and self.best["delta_e"] <= delta_e:
+        images = {"count": min(self.config.run.eval_examples, self.dataset.validation.size),
+                  "sha256": self.dataset.validation_fingerprint}
+        if self.best and self.best.get("images") == images and self.best["delta_e"] <= delta_e:
             return False
-        self.best = {"step": self.step, "delta_e": delta_e}
+        self.best = {"step": self.step, "delta_e": delta_e, "images": images}
         return True
 
     def _save(self, progress: Progress, must: bool) -> None:
@@ -286,7 +294,8 @@ class Trainer:
             logging.warning("%s; training goes on, the next checkpoint is tried later", error)
 
     def _images(self) -> dict[str, Any]:
-        return {"count": self.dataset.train.size, "sha256": self.dataset.fingerprint}
+        return {"count": self.dataset.train.size, "sha256": self.dataset.fingerprint,
+                "contents": self.dataset.contents}
 
     def _batches(self):
         replicas = self.strategy.num_replicas_in_sync
@@ -334,15 +343,3 @@ class Trainer:
             self._logged_at, self._waited = time.monotonic(), 0.0
         texts = {"loss": f"{means['generator/loss']:.3g}"} if means else {}
         progress.update(len(values) * self.batch_size, texts | self._achieved)
-
-
-def total_steps(config: TrainConfig, train_size: int) -> int:
-    """The number of steps of a whole run: `epochs` over the images, at most `max_steps`."""
-    assert config.optimizer.epochs and config.optimizer.batch_size
-    count = math.ceil(config.optimizer.epochs * train_size / config.optimizer.batch_size)
-    return min(count, config.optimizer.max_steps or count)
-
-
-def _ab_scaled(rgb8: np.ndarray) -> np.ndarray:
-    lab = color.rgb_to_lab(rgb8.astype(np.float32) / 255.0)
-    return np.asarray(color.lab_to_scaled(lab)[1])

@@ -1,19 +1,26 @@
 """The curves of runs, as TensorBoard's own files hold them."""
 
+import os
+
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from colorizer.evaluation import curves
 
 
-def test_the_points_of_all_starts_of_a_run_make_one_curve(tmp_path):
+@pytest.mark.parametrize("name", ["run[1]", os.fsdecode(b"caf\xe9")])
+def test_the_points_of_all_starts_of_a_run_make_one_curve(tmp_path, name):
+    folder = tmp_path / name / "tensorboard"
     for steps in ((1, 2), (3,)):  # a run that was resumed
-        writer = tf.summary.create_file_writer(str(tmp_path / "tensorboard"))
+        writer = tf.summary.create_file_writer(os.fsencode(folder))
         with writer.as_default():
             for step in steps:
                 tf.summary.scalar("1 validation/delta_e", 10.0 - step, step)
         writer.close()
-    found = curves.read_curves(tmp_path)
+    newest = max(folder.iterdir())
+    newest.write_bytes(newest.read_bytes() + b"cut")
+    found = curves.read_curves(folder.parent)
     assert list(found) == ["delta_e"]
     np.testing.assert_allclose(found["delta_e"], [[1, 9], [2, 8], [3, 7]])
     figure = curves.draw_curves({"a": found, "b": {}})

@@ -1,5 +1,7 @@
 """Command lines as users type them: through the parser, and through train.py."""
 
+import ast
+import os
 from pathlib import Path
 import subprocess
 import sys
@@ -9,7 +11,7 @@ import pytest
 
 from colorizer import cli
 from colorizer.config import TrainConfig
-from colorizer.errors import UserError
+from colorizer.errors import UserError, printable
 import train
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -152,13 +154,73 @@ def test_a_run_whose_config_is_damaged_is_refused(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["config.json"]
 
 
-def test_ctrl_c_and_a_closed_pipe_have_their_statuses(monkeypatch):
+def test_ctrl_c_has_its_status():
     def interrupted(argv):
         raise KeyboardInterrupt
 
     with pytest.raises(SystemExit) as caught:
         cli.run(interrupted)
     assert caught.value.code == 130
+
+
+# Prints, logs and draws a name that no terminal should see raw, and opens a file.
+NAMES = r"""
+import os, sys
+from absl import logging
+from tqdm import tqdm
+from colorizer import cli
+from colorizer.errors import UserError
+
+def main(argv):
+    assert open(os.devnull).fileno() > 2
+    name = os.fsdecode(b"caf\xe9")
+    for _ in range(1000):
+        print(name, "\u00e9")
+        print(name, file=sys.stderr, flush=True)
+        logging.warning("skipped %s\n\x1b[31m", name)
+    for _ in tqdm(range(3)):
+        pass
+    raise UserError(name + "\n\x1b[31m") if argv[1:] else SystemExit(75)
+
+cli.run(main)
+"""
+
+
+@pytest.mark.parametrize("streams", [
+    "2>&-", ">&- 2>&-", "<&- >&- 2>&-", "2>/dev/full", ">/dev/full", ">/dev/full 2>&1",
+    "2>&1 | true", "2>&1 >/dev/null | true", "| true"])
+def test_a_stream_that_is_closed_full_or_unread_changes_nothing(streams):
+    command = f"(nice {sys.executable} -c '{NAMES}'; echo $? >&9) {streams}"
+    result = subprocess.run(["bash", "-c", f"exec 9>&1; {command}"], cwd=ROOT, timeout=60,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert result.stdout.split()[-1] == b"75"
+    assert b"Traceback" not in result.stderr and b"Exception ignored" not in result.stderr
+
+
+def test_names_are_printed_escaped_in_any_encoding():
+    result = subprocess.run([sys.executable, "-c", NAMES, "fail"], cwd=ROOT, capture_output=True,
+                            env={**os.environ, "PYTHONIOENCODING": "ascii"}, timeout=60)
+    assert result.returncode == 2
+    assert result.stdout.splitlines()[0] == rb"caf\udce9 \xe9"
+    lines = result.stderr.splitlines()
+    assert lines[1] == rb"warning: skipped caf\udce9\n\x1b[31m"
+    assert lines[-1] == rb"-c: error: caf\udce9\n\x1b[31m"
+
+
+@pytest.mark.parametrize("name", [
+    "caf\u00e9 \u5199\u771f", "a\nb\r\tc", "\x1b[2J\x07\x9b", "\u202egpj", "\udce9"])
+def test_a_name_is_shown_as_python_writes_it(name):
+    shown = printable(name)
+    assert shown.isprintable() and ast.literal_eval(f"'{shown}'") == name
+    assert (shown == name) == name.isprintable()
+
+
+def test_a_name_that_is_too_long_is_refused_in_one_line(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["train.py", f"--workdir={'x' * 300}"])
+    with pytest.raises(SystemExit) as caught:
+        cli.run(train.main)
+    line, = capsys.readouterr().err.splitlines()
+    assert caught.value.code == 2 and "File name too long" in line
 
 
 def test_help_shows_every_setting_by_subject(capsys):

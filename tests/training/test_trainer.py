@@ -177,7 +177,8 @@ def test_the_best_checkpoint_is_chosen_by_validation_images_not_by_test_images(
     for found, expected in zip(measured, sample.validation_batches(64, 2), strict=True):
         np.testing.assert_array_equal(found, expected)
     assert weights.read_manifest(newest(tmp_path))["loop"]["best"] == {
-        "step": 2, "delta_e": results[0].rows[evaluation.MODEL]["delta_e"]}
+        "step": 2, "delta_e": results[0].rows[evaluation.MODEL]["delta_e"],
+        "images": {"count": 2, "sha256": dataset.validation_fingerprint}}
 
 
 def test_the_best_checkpoint_stays_beyond_the_newest(train, tmp_path, monkeypatch):
@@ -189,16 +190,28 @@ def test_the_best_checkpoint_stays_beyond_the_newest(train, tmp_path, monkeypatc
         "6", "5", "4", "2"]
 
 
+@pytest.mark.parametrize("examples, best", [(2, 1), (1, 2)])
+def test_errors_over_other_validation_images_are_not_compared(
+        train, tmp_path, monkeypatch, examples, best):
+    errors = iter([1.0, 2.0])
+    monkeypatch.setattr(training.Trainer, "evaluate", lambda self: SimpleNamespace(
+        rows={evaluation.MODEL: {"delta_e": next(errors)}}, text=str, summary=str))
+    train(config(tmp_path, max_steps=1, eval_examples=2))
+    train(config(tmp_path, max_steps=2, eval_examples=examples))
+    assert weights.read_manifest(newest(tmp_path))["loop"]["best"]["step"] == best
+
+
 # ------------------------------------------------------------------------- signals and the lock
 
 def test_a_signal_saves_the_last_step_and_the_run_goes_on_exactly(
         train, whole, at_step, tmp_path, capsys):
-    handlers = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
-    for step, number in ((3, signal.SIGTERM), (5, signal.SIGINT)):
+    numbers = signal.SIGTERM, signal.SIGINT, signal.SIGHUP
+    handlers = [signal.getsignal(number) for number in numbers]
+    for step, number in zip((3, 5, 6), numbers):
         at_step(step, lambda: os.kill(os.getpid(), number))
         assert train(config(tmp_path, max_steps=8)) == STOPPED_STATUS
         assert f"stopped after step {step} of 8 ({number.name})" in capsys.readouterr().out
-    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == handlers
+    assert [signal.getsignal(number) for number in numbers] == handlers
     assert train(config(tmp_path, max_steps=8)) == 0
     assert_same_state(tmp_path, whole)
 
@@ -217,9 +230,24 @@ def test_a_second_interrupt_takes_its_usual_course():
         assert stop.received == "SIGINT" and signal.getsignal(signal.SIGINT) == signal.SIG_DFL
 
 
+def test_nohup_goes_on_when_its_terminal_is_closed():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        with StopSignals() as stop:
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert stop.received is None
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_a_folder_takes_one_run_at_a_time(tmp_path, caplog):
     with run.RunLock(tmp_path):
         with pytest.raises(run.RunError, match=f"one run at a time.*process {os.getpid()} on"):
+            with run.RunLock(tmp_path):
+                pass
+        for path in tmp_path.iterdir():  # whoever tidies up lets no second run in
+            path.unlink()
+        with pytest.raises(run.RunError, match="one run at a time"):
             with run.RunLock(tmp_path):
                 pass
     assert not (tmp_path / run.OWNER_FILE).exists()
@@ -228,7 +256,21 @@ def test_a_folder_takes_one_run_at_a_time(tmp_path, caplog):
         assert "another process ended without a word; its lock is taken over" in caplog.text
 
 
-def test_what_cannot_be_shown_does_not_stop_a_run(tmp_path, caplog):
-    (tmp_path / "samples").write_text("a file where the folder should be")
-    summaries.Summaries(tmp_path).grid({"gray": np.zeros((1, 8, 8, 3), np.uint8)}, 1)
-    assert "grid cannot be written" in caplog.text
+@pytest.mark.parametrize("name, lost", [("samples", "image grids"), ("tensorboard", "curves")])
+def test_a_run_goes_on_without_what_cannot_be_written_after_one_warning(
+        train, tmp_path, caplog, name, lost):
+    (tmp_path / name).write_text("a file where the folder should be")
+    assert train(config(tmp_path, max_steps=2, eval_steps=1)) == 0
+    assert caplog.text.count("the run goes on without") == 1 and f"without {lost}" in caplog.text
+    assert (tmp_path / "samples").is_dir() != (tmp_path / "tensorboard").is_dir()
+
+
+def test_tensorboard_shows_the_steps_in_order_though_the_clock_went_back(tmp_path):
+    for step, clock in ((1, 4_000_000_000), (2, 3_000_000_000), (3, None)):
+        shown = summaries.Summaries(tmp_path)
+        shown.scalars({"x": 1.0}, step, "group")
+        shown.flush()
+        if clock:
+            path, = (tmp_path / "tensorboard").glob("events.*")
+            path.rename(path.with_name(path.name.replace(path.name.split(".")[3], str(clock))))
+    assert list(scalars(tmp_path, "group/x")) == [1, 2, 3]

@@ -11,14 +11,31 @@ from tests.training.faults.harness import config, newest, step_of
 
 
 @pytest.fixture
-def tiny_disk(tmp_path):
-    """A file system of 16 MB, where this machine lets us make one."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", disk]).returncode:
-        pytest.skip("needs the right to mount a tmpfs")
-    yield disk
-    subprocess.run(["umount", "-l", disk], check=True)
+def mount(tmp_path):
+    """Makes file systems of a given size, where this machine lets us."""
+    def mount(disk, size):
+        disk.mkdir(parents=True)
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", disk]).returncode:
+            pytest.skip("needs the right to mount a tmpfs")
+        disks.append(disk)
+
+    disks = []
+    yield mount
+    for disk in disks:
+        subprocess.run(["umount", "-l", disk], check=True)
+
+
+@pytest.fixture
+def tiny_disk(tmp_path, mount):
+    mount(tmp_path / "disk", "16m")
+    return tmp_path / "disk"
+
+
+def test_a_disk_without_space_for_curves_costs_the_curves_alone(train, tmp_path, mount, caplog):
+    mount(tmp_path / "tensorboard", "8k")
+    assert train(config(tmp_path, max_steps=2, eval_steps=1)) == 0
+    assert caplog.text.count("goes on without") == caplog.text.count("No space left") == 1
+    assert step_of(tmp_path) == 2 and len(list((tmp_path / "samples").iterdir())) == 3
 
 
 def test_a_full_disk_leaves_the_last_checkpoint_whole_and_says_where_and_why(
