@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from dataclasses import dataclass
 import io
+import logging
 import os
 from pathlib import Path
 import re
@@ -103,6 +104,7 @@ def _unidentified(content: bytes) -> str:
         with contextlib.suppress(Exception):
             import tifffile
 
+            tifffile.logger().setLevel(logging.CRITICAL)  # it would report each wrong tag
             with tifffile.TiffFile(io.BytesIO(content)) as file:
                 page = file.pages[0]
                 return f"not supported: a TIFF of shape {page.shape} and type {page.dtype}"
