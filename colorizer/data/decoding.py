@@ -21,7 +21,7 @@ from colorizer.data import profiles
 from colorizer.data.metadata import Metadata, read_metadata
 from colorizer.errors import UserError
 
-MAX_PIXELS = 100_000_000
+MAX_PIXELS, MAX_BYTES = 100_000_000, 800_000_000
 MAX_SIDE = 1_000_000
 # WebP, AVIF and JPEG 2000 are decoded whole several times over, and a JPEG once more a scan.
 COSTLY_FORMATS, COSTLY_PIXELS = ("WEBP", "AVIF", "JPEG2000", "HEIF"), 40_000_000
@@ -41,7 +41,7 @@ class ImageError(UserError):
     """An image file or array that cannot be used; of a file, "<path>: <reason>" in one line."""
 
 
-class Unsupported(ValueError):
+class UnsupportedImage(ImageError):
     """Pixels that are sound, of a kind that is not read."""
 
 
@@ -75,16 +75,18 @@ def read_image(path: str | os.PathLike) -> DecodedImage:
     try:
         if path.exists() and not path.is_file():  # opening a named pipe would wait forever
             raise image_error(path, "not a regular file")
+        if path.stat().st_size > MAX_BYTES:
+            raise image_error(path, f"a file of more than {MAX_BYTES // 10**6} MB")
         content = path.read_bytes()
         if not content:
             raise image_error(path, "empty file")
         return _read(content)
+    except UnsupportedImage as error:
+        raise image_error(path, str(error)) from error
     except ImageError:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise image_error(path, str(error)) from error
-    except Unsupported as error:
-        raise image_error(path, f"not supported: {error}") from error
     except UnidentifiedImageError as error:
         raise image_error(path, _unidentified(content)) from error
     except Exception as error:  # damaged bytes make decoders raise nearly anything
@@ -148,16 +150,18 @@ def _check_size(image: Image.Image, content: bytes) -> None:
 
 
 def _read(content: bytes) -> DecodedImage:
+    left_out: list[str | None] = []
     try:
         image = _open(content)
     except ValueError:
         if not content.startswith(PNG_MAGIC):
             raise
         image = _open(_png_pixels(content))
-        image.info["left out"] = "its metadata cannot be read and are left out"
+        left_out.append("its metadata cannot be read and are left out")
     with image, _large_lock if image.width * image.height > LARGE_PIXELS else (
             contextlib.nullcontext()):
-        name, left_out = image.format or "", [image.info.pop("left out", None), _choose(image)]
+        name = image.format or ""
+        left_out.append(_choose(image))
         try:
             image.load()
         except OSError:
@@ -257,7 +261,7 @@ def _deep_gray(image: Image.Image) -> np.ndarray:
     if image.mode == "I" and bits == 32 and not signed:
         values = values.view(np.uint32)
     if not np.isfinite(values).all():
-        raise Unsupported("pixel values that are not all finite")
+        raise UnsupportedImage("not supported: pixel values that are not all finite")
     low, high = float(values.min()), float(values.max())
     if image.mode == "F":
         # A resampled image overshoots its range a little.
@@ -269,7 +273,8 @@ def _deep_gray(image: Image.Image) -> np.ndarray:
             scales = [65535.0]
         margin = 0.0
     if not scales or low < -margin * scales[0]:
-        raise Unsupported(f"pixel values from {low:g} to {high:g}, of no known scale")
+        raise UnsupportedImage(
+            f"not supported: pixel values from {low:g} to {high:g}, of no known scale")
     gray = np.multiply(values, 65535.0 / scales[0], dtype=np.float32)
     np.clip(np.rint(gray, out=gray), 0.0, 65535.0, out=gray)
     if tags.get(PHOTOMETRIC) == 0:  # WhiteIsZero

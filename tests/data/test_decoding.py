@@ -261,5 +261,8 @@ def test_many_scans_a_long_side_and_heic_are_refused_in_words(tmp_path):
     assert reason(tmp_path / "a.jpg") == "too many progressive scans"
     (tmp_path / "a.ppm").write_text("P5 2000000 1 255\n")
     assert reason(tmp_path / "a.ppm") == "a side of more than 1000000 pixels"
+    with open(tmp_path / "a.tif", "wb") as file:
+        file.truncate(10**9)
+    assert reason(tmp_path / "a.tif") == "a file of more than 800 MB"
     (tmp_path / "a.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(200))
     assert "pip install pillow-heif" in reason(tmp_path / "a.heic")
