@@ -38,22 +38,21 @@ def is_toned(rgb: np.ndarray) -> bool:
     """Tells whether uint8 [H, W, 3] is a gray image but for its tone, as sepia, or for an edge.
 
     In such an image the lightness decides the color. So it is toned if nearly all pixels
-    (`TONED_SHARE`) have about the color that is the median of those of their lightness. A tenth at
-    each edge does not count.
+    (`TONED_SHARE`) have about the mean color of those of their lightness. A tenth at each edge does
+    not count.
     """
     top, left = rgb.shape[0] // 10, rgb.shape[1] // 10
     inner = rgb[top:rgb.shape[0] - top, left:rgb.shape[1] - left]
     step = max(1, min(inner.shape[:2]) // TONED_SIDE)
     r, g, b = np.moveaxis(inner[::step, ::step].reshape(-1, 3).astype(np.int16), -1, 0)
     level = (2 * r + 5 * g + b) // (8 * 8)  # 32 levels of luma
-    odd = np.zeros(len(level), bool)
-    levels = np.unique(level)
-    if len(levels) < 4:  # of one color throughout
+    count = np.bincount(level)
+    if np.count_nonzero(count) < 4:  # of one color throughout
         return False
-    for one in levels:
-        here = level == one
-        for chroma in (r[here] - g[here], b[here] - g[here]):
-            odd[here] |= abs(chroma - np.median(chroma)) > TONED_TOLERANCE
+    odd = np.zeros(len(level), bool)
+    for chroma in (r - g, b - g):
+        mean = np.bincount(level, chroma) / np.maximum(count, 1)
+        odd |= abs(chroma - mean[level]) > TONED_TOLERANCE
     return bool(odd.mean() < 1.0 - TONED_SHARE)
 
 

@@ -10,6 +10,8 @@ User-Guided Image Colorization with Learned Deep Priors*, SIGGRAPH 2017, section
 
 from __future__ import annotations
 
+import math
+
 import keras
 from keras import layers, ops
 
@@ -21,7 +23,7 @@ from colorizer.models.layers import LayerFactory
 STRIDE = 4  # the colors are at this fraction of the image
 HINT_INPUTS = 3  # a and b of a hint, and where it is
 # Of each scale from 1/32 to 1/4: channels of the decoder, and of the hints that join it there.
-CHANNELS, HINT_CHANNELS = (192, 112, 72, 40), (64, 48, 32, 16)
+CHANNELS, HINT_CHANNELS = (256, 160, 96, 56), (64, 48, 32, 16)
 UPPER = ("stage_5", "stage_6", "head")  # what `encoder_trainable=upper` trains
 
 
@@ -58,6 +60,54 @@ class Enlarge(keras.Layer):
     def compute_output_shape(self, input_shape):
         batch, height, width, channels = input_shape
         return batch, height and 2 * height, width and 2 * width, channels
+
+
+class HintAttention(keras.Layer):
+    """Carries hints to the places that look like theirs and lie near: cross-attention.
+
+    Each place of the maps asks all hinted ones, or none of them where nothing fits.
+
+    Call: maps, float [batch, h, w, c], and hints, float [batch, 4 h, 4 w, HINT_INPUTS]. Returns
+    float [batch, h, w, HEADS * HINT_INPUTS]: a, b and the share of attention, of each head.
+
+    Source: scaled dot-product attention of Vaswani et al., *Attention Is All You Need*, 2017, with
+    a learned penalty for the distance.
+    """
+
+    HEADS, SIZE, POOL = 4, 16, 4
+    STEEPNESS = (-4.0, -2.0, 0.0, 2.0)  # at first, of each head: from everywhere to near by
+
+    def build(self, maps_shape, hints_shape):
+        shape = (maps_shape[-1], self.HEADS * self.SIZE)
+        self.query = self.add_weight(name="query", shape=shape)
+        self.key = self.add_weight(name="key", shape=shape)
+        self.steepness = self.add_weight(
+            name="steepness", shape=(self.HEADS,),
+            initializer=lambda shape, dtype: ops.convert_to_tensor(self.STEEPNESS, dtype))
+        self.none = self.add_weight(name="none", shape=(self.HEADS,), initializer="zeros")
+
+    def call(self, maps, hints):
+        batch, height, width, _ = ops.shape(maps)
+        hints = ops.average_pool(hints, self.POOL)
+        known = ops.reshape(hints[..., 2:], (batch, 1, 1, -1)) > 0
+        values = hints / ops.maximum(hints[..., 2:], 1e-6)
+        values = ops.reshape(values, (batch, height * width, HINT_INPUTS))
+        query, key = (
+            ops.reshape(maps @ kernel, (batch, height * width, self.HEADS, self.SIZE))
+            for kernel in (self.query, self.key))
+        logits = ops.einsum("bqhs,bkhs->bhqk", query, key) / math.sqrt(self.SIZE)
+        row = ops.cast(ops.repeat(ops.arange(height), width), "float32") / self.POOL
+        column = ops.cast(ops.tile(ops.arange(width), [height]), "float32") / self.POOL
+        distance = (row[:, None] - row) ** 2 + (column[:, None] - column) ** 2
+        logits -= ops.softplus(self.steepness)[:, None, None] * distance
+        logits = ops.where(known, logits, -1e9)
+        none = ops.zeros_like(logits[..., :1]) + self.none[:, None, None]
+        attention = ops.softmax(ops.concatenate([none, logits], axis=-1))[..., 1:]
+        carried = ops.einsum("bhqk,bkv->bqhv", attention, values)
+        return ops.reshape(carried, (batch, height, width, self.HEADS * HINT_INPUTS))
+
+    def compute_output_shape(self, maps_shape, hints_shape):
+        return (*maps_shape[:-1], self.HEADS * HINT_INPUTS)
 
 
 def build_encoder(trainable: str = "none") -> keras.Model:
@@ -105,6 +155,10 @@ def build_decoder(
         else:
             x = Enlarge(name=f"decoder_{index}_up")(x)
             parts.insert(0, x)
+            if hints and index == 1:
+                seen = layers.Concatenate(name="hint_attention_maps")([x, image_map])
+                parts.append(HintAttention(name="hint_attention", dtype="float32")(
+                    seen, hint_inputs[0]))
         x = layers.Concatenate(name=f"decoder_{index}_skip")(parts) if len(parts) > 1 else parts[0]
         x = block(x, CHANNELS[index], 3, f"decoder_{index}")
     ab_scaled = factory.conv(

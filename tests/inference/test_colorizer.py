@@ -113,7 +113,8 @@ def test_a_conditional_model_meets_targets_before_vivid_and_only_with_correction
 
 
 @pytest.mark.parametrize("values, words", [
-    ({"hue": 1.5}, r"`hue` must be in \[0, 1\]. Received: hue=1.5"), ({"sheen": 0.5}, "sheen"),
+    ({"hue": 1.5}, r"`hue` must be a number in \[0, 1\]. Received: hue=1.5"),
+    ({"sheen": 0.5}, "sheen"),
     *(({"vivid": value}, rf"`vivid` must be in \[0, 4\].*vivid={value}")
       for value in (-0.1, 4.1, float("nan"), float("inf")))])
 def test_values_out_of_range_are_refused_and_named(conditional, values, words):

@@ -90,3 +90,21 @@ def test_a_hint_and_a_target_change_colors_and_not_the_encoders_maps(generator):
     np.testing.assert_allclose(
         generator.get_layer("decoder")([*maps, *map(tf.constant, (condition, none))]), first,
         atol=1e-5)
+
+
+def test_hint_attention_carries_a_color_to_what_looks_like_the_hinted_place_alone():
+    layer = decoder.HintAttention()
+    maps = np.zeros((1, 6, 8, 2), np.float32)
+    maps[:, :, :4, 0] = maps[:, :, 4:, 1] = 1.0  # two things, side by side
+    hints = np.zeros((1, 24, 32, 3), np.float32)
+    assert not np.asarray(layer(maps, hints)).any()
+    hints[0, 10, 5] = (0.3, -0.2, 1.0)
+    kernel = np.zeros((2, layer.HEADS, layer.SIZE), np.float32)
+    kernel[0, :, 0], kernel[1, :, 1] = 20.0, 20.0
+    layer.query.assign(kernel.reshape(2, -1))
+    layer.key.assign(kernel.reshape(2, -1))
+    layer.none.assign([10.0] * layer.HEADS)
+    carried = np.asarray(layer(maps, hints)).reshape(6, 8, layer.HEADS, 3)
+    np.testing.assert_allclose(carried[:, :4, 0], np.broadcast_to((0.3, -0.2, 1), (6, 4, 3)),
+                               atol=1e-3)
+    assert abs(carried[:, 4:]).max() < 1e-3

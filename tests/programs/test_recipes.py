@@ -36,7 +36,7 @@ RECIPES = {
     "controlled_saturation_0.75_hue_0.6": dict(
         desired_saturation=0.75, desired_hue=0.6, **COURSE),
     "controlled": dict(conditional=True, control_weight=20, ema_decay=0.999),
-    "photos": dict(encoder="efficientnet_lite0", image_size=224, conditional=True, hint_share=0.3),
+    "photos": dict(encoder="efficientnet_lite0", image_size=224, conditional=True, hint_share=0.4),
 }
 
 
