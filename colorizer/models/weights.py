@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Mapping
 
 from absl import logging
 
-from colorizer.errors import UserError, brief
+from colorizer.errors import UserError, brief, printable
 from colorizer.files import CHECKPOINTS, read_json, sha256
 from colorizer.models import pretrained
 from colorizer.models.arrays import WeightsError, read_arrays, read_shapes, save_arrays
@@ -109,7 +109,7 @@ def newest_readable(folder: str | Path) -> Path:
             read_manifest(candidate)
             return candidate
         except WeightsError as error:
-            logging.warning("skipping damaged checkpoint: %s", error)
+            logging.warning("skipping damaged checkpoint: %s", printable(error))
     raise WeightsError(f"there must be a checkpoint that can be loaded. Received: {folder}")
 
 

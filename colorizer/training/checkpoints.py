@@ -21,7 +21,7 @@ from absl import logging
 import keras
 import tensorflow as tf
 
-from colorizer.errors import UserError
+from colorizer.errors import UserError, printable
 from colorizer.files import sha256
 from colorizer.models.weights import (
     CHECKPOINT_PREFIX, MANIFEST, WEIGHTS_FILE, WeightsError, list_checkpoints, manifest_digest,
@@ -123,7 +123,8 @@ class Checkpoints:
                 break
             except (WeightsError, tf.errors.OpError, AssertionError, ValueError,
                     IndexError) as error:
-                logging.warning("skipping damaged checkpoint %s: %s", folder, error)
+                logging.warning("skipping damaged checkpoint %s: %s", printable(folder),
+                                printable(error))
                 manifest = None
         if candidates and manifest is None:
             raise CheckpointError(

@@ -174,7 +174,7 @@ def _check_readable(dataset: data.Dataset) -> None:
           + (f"{gray} gray ones left out" if gray is not None else "gray ones are passed over")
           + f", {len(unreadable)} unreadable ones skipped")
     for path, reason in unreadable:
-        logging.warning("skipped %s: %s", path, reason)
+        logging.warning("skipped %s: %s", printable(path), printable(reason))
     count = (dataset.train.size + dataset.validation.size + dataset.test.size + (gray or 0)
              + len(unreadable))
     if len(unreadable) > MAX_UNREADABLE_SHARE * count:
@@ -221,7 +221,7 @@ class RunLock:
                 f"Received: {self._workdir}, in which {self._read_owner()} trains")
         if self._owner.exists():
             logging.warning("%s: %s ended without a word; its lock is taken over",
-                            self._workdir, self._read_owner())
+                            printable(self._workdir), self._read_owner())
         write_atomic(self._owner, json.dumps({
             "host": socket.gethostname(), "process": os.getpid(),
             "since": datetime.now().isoformat(timespec="seconds")}))

@@ -49,7 +49,7 @@ def _never_fatal(what: str) -> Callable[[Callable], Callable]:
                 self.lost.add(what)
                 reason = str(error).splitlines()[0].split("}} ")[-1]  # without TensorFlow's node
                 logging.warning("the run goes on without %s, which cannot be written to %s: %s",
-                                what, self.folder, reason)
+                                what, printable(self.folder), printable(reason))
         return attempt
     return decorate
 

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from colorizer import data, evaluation, inference
 from colorizer.config import ConfigError, TrainConfig
-from colorizer.errors import UserError
+from colorizer.errors import UserError, printable
 from colorizer.files import CHECKPOINTS
 from colorizer.models.weights import load_matching_weights
 from colorizer.training import summaries
@@ -291,7 +291,8 @@ class Trainer:
         except CheckpointError as error:
             if must:
                 raise
-            logging.warning("%s; training goes on, the next checkpoint is tried later", error)
+            logging.warning("%s; training goes on, the next checkpoint is tried later",
+                            printable(error))
 
     def _images(self) -> dict[str, Any]:
         return {"count": self.dataset.train.size, "sha256": self.dataset.fingerprint,
