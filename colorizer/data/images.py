@@ -15,6 +15,7 @@ from colorizer.data.decoding import ImageError, decode, read_image
 MAX_CHANNELS = 4
 GRAY_TOLERANCE = 2.0  # of 255: JPEG noise stays below, a faint sepia does not
 TONED_SIDE, TONED_SHARE, TONED_TOLERANCE = 64, 0.95, 6  # pixels of the short side; of 255
+TONED_COSINE = 0.7  # of the angle between two hues that are about the same
 FULL_SCALE = {"uint8": 255.0, "uint16": 65535.0, "float16": 1.0, "float32": 1.0, "float64": 1.0}
 
 
@@ -37,22 +38,24 @@ def is_gray(rgb: np.ndarray) -> np.ndarray:
 def is_toned(rgb: np.ndarray) -> bool:
     """Tells whether uint8 [H, W, 3] is a gray image but for its tone, as sepia, or for an edge.
 
-    In such an image the lightness decides the color. So it is toned if nearly all pixels
-    (`TONED_SHARE`) have about the mean color of those of their lightness. A tenth at each edge does
-    not count.
+    Such an image has about one hue, and its lightness decides how much of it. So it is toned if
+    nearly all pixels (`TONED_SHARE`) have about the mean color of those of their lightness, and
+    these have about the hue of all. A tenth at each edge does not count.
     """
     top, left = rgb.shape[0] // 10, rgb.shape[1] // 10
     inner = rgb[top:rgb.shape[0] - top, left:rgb.shape[1] - left]
     step = max(1, min(inner.shape[:2]) // TONED_SIDE)
-    r, g, b = np.moveaxis(inner[::step, ::step].reshape(-1, 3).astype(np.int16), -1, 0)
-    level = (2 * r + 5 * g + b) // (8 * 8)  # 32 levels of luma
+    r, g, b = np.moveaxis(inner[::step, ::step].reshape(-1, 3).astype(np.float32), -1, 0)
+    level = ((2 * r + 5 * g + b) // (8 * 8)).astype(int)  # 32 levels of luma
     count = np.bincount(level)
-    if np.count_nonzero(count) < 4:  # of one color throughout
+    if np.count_nonzero(count > 0.01 * len(level)) < 4:  # a drawing
         return False
-    odd = np.zeros(len(level), bool)
-    for chroma in (r - g, b - g):
-        mean = np.bincount(level, chroma) / np.maximum(count, 1)
-        odd |= abs(chroma - mean[level]) > TONED_TOLERANCE
+    chroma = np.stack([r - g, b - g])
+    mean = np.stack([np.bincount(level, one) for one in chroma])[:, level] / count[level]
+    overall = chroma.mean(axis=1)
+    hue = (overall @ mean) / np.maximum(np.hypot(*overall) * np.hypot(*mean), 1e-6)  # cosine
+    odd = (abs(chroma - mean).max(axis=0) > TONED_TOLERANCE) | (
+        (hue < TONED_COSINE) & (np.hypot(*mean) > TONED_TOLERANCE))
     return bool(odd.mean() < 1.0 - TONED_SHARE)
 
 

@@ -26,6 +26,10 @@ def test_sepia_and_a_gray_scan_with_a_colored_edge_are_toned_and_photographs_are
     scan[:, :8] = (180, 120, 40)
     assert images.is_toned(sepia) and images.is_toned(scan)
     assert not any(images.is_toned(read_rgb(path)) for path in sample_paths())
+    drawing = np.full((48, 48, 3), (140, 140, 180), np.uint8)  # each lightness has one color, too
+    drawing[5:20, 5:20], drawing[25:42, 25:42] = (220, 100, 60), (30, 200, 90)
+    drawing[5:20, 25:42] = (90, 20, 120)
+    assert not images.is_toned(drawing)
 
 
 def test_pil_images_of_every_mode_are_taken_as_they_look():
