@@ -17,8 +17,8 @@ USAGE = """Trains a grayscale-to-color GAN (arXiv:1803.05400).
   python train.py --dataset=/path/to/images          any folder of images
   python train.py --workdir=runs/cifar10             go on with a run
 
-Exit status: 0 when the run is finished, 75 when it was stopped (SIGTERM, Ctrl-C, a lost worker) and
-the same command goes on, 2 for wrong flags or data and for numbers that stay infinite.
+Exit status: 0 when the run is finished, 75 when it was stopped (SIGTERM, SIGHUP, Ctrl-C, a lost
+worker) and the same command goes on, 2 for wrong flags or data and for numbers that stay infinite.
 """
 
 

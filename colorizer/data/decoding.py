@@ -6,6 +6,7 @@ The budget of one image, whatever its header says, is about 2 GB of memory and 1
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from dataclasses import dataclass
 import io
 import logging
@@ -31,6 +32,8 @@ LARGE_PIXELS = 10_000_000  # more than these are in the memory of one thread at 
 READ_FORMATS = ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF")
 IMAGE_MAGIC = re.compile(
     rb"\xff\xd8\xff|\x89PNG\r\n\x1a\n|GIF8[79]a|BM.{4}\0{4}|RIFF.{4}WEBP|II\*\0|MM\0\*", re.DOTALL)
+JPEG_FORMATS = ("JPEG", "MPO")  # MPO: a JPEG with others behind it, as telephones write them
+JPEG_SCAN = re.compile(rb"\xff\xda\0[\x06\x08\x0a\x0c][\x01-\x04]")  # the header of a scan
 PNG_MAGIC, JPEG_END = b"\x89PNG\r\n\x1a\n", b"\xff\xd9"
 PNG_PIXELS = (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND")
 HEIC_MAGIC = re.compile(rb".{4}ftyp(hei[cxms]|hev[cx]|mif1|msf1)", re.DOTALL)
@@ -68,7 +71,7 @@ def read_image(path: str | os.PathLike) -> DecodedImage:
 
     Raises:
         ImageError: The file is missing, unreadable, empty, not an image, damaged or truncated, or
-            its header announces more than `MAX_PIXELS` (refused before decoding).
+            of more bytes or pixels than the limits of this module (refused before decoding).
     """
     path = Path(path)
     content = b""
@@ -144,28 +147,32 @@ def _check_size(image: Image.Image, content: bytes) -> None:
             f"more than {limit // 10**6} megapixels, the most of {image.format or 'an image'}")
     if max(image.size) > MAX_SIDE:
         raise Image.DecompressionBombError(f"a side of more than {MAX_SIDE} pixels")
-    # In JPEG data, 0xff 0xda begins a scan; elsewhere 0xff is followed by 0.
-    if image.format == "JPEG" and pixels * content.count(b"\xff\xda") > MAX_SCANNED_PIXELS:
+    if image.format in JPEG_FORMATS and (
+            pixels * len(JPEG_SCAN.findall(content)) > MAX_SCANNED_PIXELS):
         raise Image.DecompressionBombError("too many progressive scans")
 
 
 def _read(content: bytes) -> DecodedImage:
-    left_out: list[str | None] = []
     try:
-        image = _open(content)
+        return _read_all(content)
     except ValueError:
         if not content.startswith(PNG_MAGIC):
             raise
-        image = _open(_png_pixels(content))
-        left_out.append("its metadata cannot be read and are left out")
+        decoded = _read_all(_png_pixels(content))
+        problem = "its metadata cannot be read and are left out"
+        return dataclasses.replace(decoded, warnings=(problem, *decoded.warnings))
+
+
+def _read_all(content: bytes) -> DecodedImage:
+    image = _open(content)
+    left_out = [_choose(image)]
     with image, _large_lock if image.width * image.height > LARGE_PIXELS else (
             contextlib.nullcontext()):
         name = image.format or ""
-        left_out.append(_choose(image))
         try:
             image.load()
         except OSError:
-            if name != "JPEG" or content.endswith(JPEG_END):
+            if name not in JPEG_FORMATS or content.endswith(JPEG_END):
                 raise
             image = _without_end(content)
             left_out.append("its last bytes are missing; all pixels are there")
@@ -180,7 +187,7 @@ def _read(content: bytes) -> DecodedImage:
 def _choose(image: Image.Image) -> str | None:
     """Goes to the page of a TIFF that is no thumbnail; returns what is left out."""
     count = getattr(image, "n_frames", 1)
-    if count == 1:
+    if count == 1 or image.format == "MPO":  # whose others are previews, or for stereo
         return None
     if image.format != "TIFF":
         return f"only the first of its {count} frames is read"

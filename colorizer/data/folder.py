@@ -22,7 +22,7 @@ from colorizer.files import read_json, sha256
 
 SPLIT_FOLDERS = {"train": "train", "val": "validation", "valid": "validation",
                  "validation": "validation", "test": "test"}
-MAX_SCAN_BYTES = 2**27  # some 100 bytes a file
+MAX_SCAN_BYTES = 2**29  # some 150 bytes a file
 NEEDED = {True: "at least one readable color image to test on",
           False: "at least 3 readable color images, one to train, one to validate and one to "
                  "test on"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 import glob
 import os
 from pathlib import Path
@@ -93,12 +93,7 @@ def expand_inputs(
             if os.path.abspath(source) in seen:
                 continue
             seen.add(os.path.abspath(source))
-            name = wanted = source.relative_to(base)
-            count = 1
-            while name in sources:
-                count += 1
-                name = wanted.with_name(f"{wanted.stem}-{count}{wanted.suffix}")
-            sources[name] = source
+            sources[_free_name(source.relative_to(base), sources)] = source
     return [(source, name) for name, source in sources.items()]
 
 
@@ -148,15 +143,21 @@ def name_results(
             path = path.with_name(f"{path.name}-sheet.png")
         elif path.suffix.lower() not in WRITE_FORMATS:
             path = path.with_name(path.name + ".png")
-        wanted, count = path, 1
-        while path in results:
-            count += 1
-            path = wanted.with_name(f"{wanted.stem}-{count}{wanted.suffix}")
+        path = _free_name(path, results)
         if _identity(path) in originals:
             raise ImageError(f"`output` must be another folder: {path} is an image to colorize and "
                              f"would be replaced. Received: output={output}")
         results[path] = source
     return [(source, path) for path, source in results.items()]
+
+
+def _free_name(wanted: Path, taken: Container[Path]) -> Path:
+    """The path itself or, where it is taken, "name-2.jpg" and so on."""
+    path, count = wanted, 1
+    while path in taken:
+        count += 1
+        path = wanted.with_name(f"{wanted.stem}-{count}{wanted.suffix}")
+    return path
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

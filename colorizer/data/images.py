@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 
-from PIL import Image
+from PIL import Image, ImageOps
 import numpy as np
 
 from colorizer.data.decoding import ImageError, decode, read_image
@@ -75,9 +75,9 @@ def as_batch(array: np.ndarray | Image.Image) -> tuple[np.ndarray, bool]:
     """Brings one image or a batch into one layout; the values stay as they are.
 
     Args:
-        array: a PIL image of any mode, or uint8, uint16 or float in [0, 1]; [H, W],
-            [H, W, 1 or 3], [N, H, W] or [N, H, W, 1 or 3]. Of three axes, the last one is the
-            channels if it is up to 4.
+        array: a PIL image of any mode, which is turned upright; or uint8, uint16 or float in
+            [0, 1]; [H, W], [H, W, 1 or 3], [N, H, W] or [N, H, W, 1 or 3]. Of three axes, the last
+            one is the channels if it is up to 4.
 
     Returns:
         (the same values [N, H, W, 1 or 3], whether they are one image only).
@@ -85,7 +85,7 @@ def as_batch(array: np.ndarray | Image.Image) -> tuple[np.ndarray, bool]:
     Raises:
         ImageError: Another type or shape, no pixels, or a float outside [0, 1].
     """
-    array = decode(array)[0] if isinstance(array, Image.Image) else np.asarray(array)
+    array = _pil_pixels(array) if isinstance(array, Image.Image) else np.asarray(array)
     has_channels = array.ndim == 4 or (array.ndim == 3 and array.shape[-1] <= MAX_CHANNELS)
     channels = array.shape[-1] if has_channels else 1
     if (array.dtype.name not in FULL_SCALE or array.ndim not in (2, 3, 4)
@@ -100,6 +100,13 @@ def as_batch(array: np.ndarray | Image.Image) -> tuple[np.ndarray, bool]:
     if not has_channels:
         array = array[..., None]
     return (array[None], True) if array.ndim == 3 else (array, False)
+
+
+def _pil_pixels(image: Image.Image) -> np.ndarray:
+    try:
+        return decode(ImageOps.exif_transpose(image))[0]
+    except OSError as error:  # it is read only now
+        raise ImageError(f"an image must be one that can be read. Received: {error}") from error
 
 
 def unit_rgb(batch: np.ndarray) -> np.ndarray:

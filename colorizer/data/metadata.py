@@ -17,7 +17,8 @@ NOTES = frozenset(tag.value for tag in (
     ExifTags.Base.Software, ExifTags.Base.DateTime, ExifTags.Base.Artist,
     ExifTags.Base.HostComputer, ExifTags.Base.Copyright))
 XMP_TAG, XMP_KEYWORD = 700, "XML:com.adobe.xmp"  # of TIFF, of PNG
-MAX_EXIF = 65_000  # bytes that a JPEG can hold
+MAX_SEGMENT = 65_000  # bytes of EXIF, XMP or a comment that a JPEG can hold
+MAX_DPI = 100_000.0
 
 
 @dataclass(frozen=True)
@@ -35,13 +36,17 @@ class Metadata:
         options: dict[str, Any] = {"dpi": self.dpi} if self.dpi else {}
         if image_format in ("PNG", "WEBP", "JPEG") and self.exif:
             options["exif"] = self.exif
-        if image_format in ("JPEG", "WEBP") and self.xmp:
+        if self.xmp and (image_format == "WEBP" or (
+                image_format == "JPEG" and len(self.xmp) <= MAX_SEGMENT)):
             options["xmp"] = self.xmp
         if image_format == "JPEG" and self.comment:
-            options["comment"] = self.comment
+            options["comment"] = self.comment[:MAX_SEGMENT]
         if image_format == "TIFF":
-            options["exif"] = exif = Image.Exif()
+            exif = Image.Exif()
             exif.load(self.exif)
+            noted, exif = _notes(exif).tobytes(), Image.Exif()
+            exif.load(noted)  # else Pillow cannot write what is nested
+            options["exif"] = exif
             if self.xmp:
                 exif[XMP_TAG] = self.xmp
             if exif:
@@ -65,7 +70,8 @@ def read_metadata(image: Image.Image) -> Metadata:
         values["xmp"] = xmp.encode() if isinstance(xmp, str) else bytes(xmp)
     with contextlib.suppress(Exception):
         dpi = tuple(float(value) for value in image.info["dpi"])
-        if len(dpi) == 2 and min(dpi) > 1.0:  # 1 stands for an unknown unit
+        # 1 stands for an unknown unit, and what is no number is not in any range.
+        if len(dpi) == 2 and all(1.0 < value <= MAX_DPI for value in dpi):
             values["dpi"] = dpi
     with contextlib.suppress(Exception):
         comment = image.info.get("comment", b"")
@@ -80,13 +86,19 @@ def _exif(image: Image.Image) -> bytes:
     with contextlib.suppress(Exception):
         exif = image.getexif()
         if image.format == "TIFF":
-            noted, exif = exif, Image.Exif()
-            for tag in NOTES & set(noted):
-                exif[tag] = noted[tag]
-            for ifd in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
-                if values := noted.get_ifd(ifd):
-                    exif[ifd] = dict(values)
+            exif = _notes(exif)
         exif.pop(ORIENTATION, None)
         content = exif.tobytes() if len(exif) else b""
-        return content if len(content) <= MAX_EXIF else b""
+        return content if len(content) <= MAX_SEGMENT else b""
     return b""
+
+
+def _notes(exif: Image.Exif) -> Image.Exif:
+    """What of EXIF does not say how the pixels are stored, which a TIFF says in the same place."""
+    kept = Image.Exif()
+    for tag in NOTES & set(exif):
+        kept[tag] = exif[tag]
+    for ifd in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
+        if values := exif.get_ifd(ifd):
+            kept[ifd] = dict(values)
+    return kept

@@ -148,6 +148,8 @@ class Colorizer:
             HintError: a hint outside of the image, or for a model or a batch that takes none.
         """
         self.check(targets, vivid, hints)
+        if dtype not in ("uint8", "uint16"):
+            raise data.ImageError(f"`dtype` must be uint8 or uint16. Received: dtype={dtype}")
         several = isinstance(image, (list, tuple))
         # All are checked before the first is colorized.
         batches = [data.as_batch(one) for one in (image if several else [image])]
@@ -161,6 +163,10 @@ class Colorizer:
         results = [result[0] if single else result
                    for result, (_, single) in zip(results, batches)]
         return results if several else results[0]
+
+    def forget(self) -> None:
+        """Drops what is kept of the last images: the weights of the network have changed."""
+        self._last = None  # `_CachedEncoder` knows images by the lightness in it
 
     def colorize_rgb8(
         self, rgb8: np.ndarray, *, correct: bool = True, **targets: float | None

@@ -16,6 +16,8 @@ from colorizer.files import make_output_folder
 from colorizer.inference.colorizer import Colorizer
 from colorizer.inference.hints import Hint, HintError
 
+# A full disk; and what Pillow raises for what a format cannot hold, as WebP 20,000 pixels.
+WRITE_ERRORS = (OSError, ValueError, ArithmeticError, RuntimeError)
 SHEET_CELL = 512  # pixels of the longer side of an image in a contact sheet
 
 
@@ -80,9 +82,9 @@ def colorize_files(
             else:
                 rgb = colorizer(image.rgb, vivid=vivid, hints=hints, dtype=image.rgb.dtype.name,
                                 **combinations[0])
-                alpha = image.alpha
-                if alpha is not None and not data.holds_alpha(path):
-                    path = path.with_name(path.name + ".png")
+                alpha = image.alpha if data.holds_alpha(path) else None
+                if alpha is not image.alpha:
+                    results.warnings.append(f"{source}: {path.suffix} files hold no transparency")
                 data.write_image(path, rgb, alpha, data.Metadata() if strip else image.metadata,
                                  exclusive=not overwrite)
             results.written += 1
@@ -90,7 +92,7 @@ def colorize_files(
             results.failures.append(str(error))
         except FileExistsError:
             results.skipped += 1
-        except OSError as error:
+        except WRITE_ERRORS as error:
             results.failures.append(f"{source}: cannot be written: {error}")
     return results
 

@@ -202,6 +202,7 @@ class Trainer:
     def evaluate(self) -> evaluation.Evaluation:
         """Measures `eval_examples` validation images; writes scalars, histograms and the grid."""
         assert self.summaries
+        self.colorizer.forget()
         batches = self.dataset.validation_batches(EVAL_BATCH, self.config.run.eval_examples)
         result = evaluation.evaluate(
             self._colorize, batches, desired=self.config.controls.desired())
@@ -217,6 +218,7 @@ class Trainer:
     def preview(self) -> tuple[np.ndarray, np.ndarray]:
         """Writes the grid of some validation images; returns originals and colorized ones."""
         assert self.summaries
+        self.colorizer.forget()
         original = self._grid_images
         columns = {"gray": evaluation.gray_image(original), "original": original,
                    "colorized": self._colorize(original)}

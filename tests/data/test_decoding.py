@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import os
 import struct
 import warnings
+import zlib
 
 from PIL import Image, PngImagePlugin
 import numpy as np
@@ -222,11 +223,12 @@ def test_a_damaged_profile_or_metadata_lose_no_pixels(tmp_path):
     read = decoding.read_image(write(tmp_path / "a.png", expected, icc_profile=b"no profile"))
     np.testing.assert_array_equal(read.rgb, expected)
     assert "color profile" in read.warnings[0]
-    info = PngImagePlugin.PngInfo()
-    info.add_text("Comment", "x" * 2**21, zip=True)
-    read = decoding.read_image(write(tmp_path / "b.png", expected, pnginfo=info))
-    np.testing.assert_array_equal(read.rgb, expected)
-    assert "metadata" in read.warnings[0]
+    for after_pixels in (False, True):
+        info = PngImagePlugin.PngInfo()
+        info.add(b"zTXt", b"a\0\0" + zlib.compress(b"x" * 2**23), after_pixels)
+        read = decoding.read_image(write(tmp_path / "b.png", expected, pnginfo=info))
+        np.testing.assert_array_equal(read.rgb, expected)
+        assert "metadata" in read.warnings[0]
 
 
 @pytest.mark.parametrize("progressive", [False, True])
@@ -250,6 +252,16 @@ def test_a_thumbnail_before_a_page_is_passed_over_and_other_pages_are_named(tmp_
     read = decoding.read_image(tmp_path / "a.tif")
     np.testing.assert_array_equal(read.rgb, noise(30, 40, seed=1))
     assert read.warnings == ("only the first of its 2 pages is read",)
+
+
+def test_what_telephones_put_behind_a_photograph_changes_nothing(tmp_path):
+    first, second = Image.fromarray(noise(64, 64)), Image.fromarray(noise(64, 64, seed=1))
+    first.save(tmp_path / "a.jpg", format="MPO", save_all=True, append_images=[second])
+    read = decoding.read_image(tmp_path / "a.jpg")
+    assert read.warnings == () and read.format == "MPO"
+    with open(tmp_path / "a.jpg", "ab") as file:  # a video, in which any bytes come
+        file.write(noise(3000, 1000).tobytes())
+    np.testing.assert_array_equal(read_rgb(tmp_path / "a.jpg"), read.rgb)
 
 
 def test_many_scans_a_long_side_and_heic_are_refused_in_words(tmp_path):

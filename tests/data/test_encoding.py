@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 
 from PIL import ExifTags, Image, ImageCms, PngImagePlugin
@@ -13,6 +14,7 @@ import tifffile
 from colorizer.data.decoding import read_image
 from colorizer.data.encoding import write_image
 from colorizer.data.images import read_rgb
+from colorizer.data.metadata import read_metadata
 from tests.colors import noise, write
 
 
@@ -77,6 +79,22 @@ def test_metadata_go_from_file_to_file_without_the_orientation(tmp_path, name):
                 assert image.text["Author"] == "Ænne"
             assert "sRGB" in ImageCms.getProfileDescription(
                 ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"])))
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.png", "a.tif", "a.bmp", "a.webp"])
+def test_metadata_that_a_format_cannot_hold_are_left_out(tmp_path, name):
+    exif = Image.Exif()
+    # What a camera says of its own file would be taken for how this one's pixels lie.
+    exif.update({0x0100: 4000, 0x0101: 3000, 0x0106: 6, 0x011C: 2, 0x0153: 3, 0x010E: "Harbour"})
+    source = write(tmp_path / "source.png", noise(8, 9), exif=exif.tobytes())
+    kept = dataclasses.replace(
+        read_image(source).metadata, xmp=b"x" * 80_000, comment=b"y" * 80_000)
+    write_image(tmp_path / name, noise(8, 9), metadata=kept)
+    assert read_rgb(tmp_path / name).shape == (8, 9, 3)
+    for dpi in ((300, float("nan")), (float("inf"),) * 2, (4e9, 4e9), "x", (0, 0)):
+        image = Image.fromarray(noise(4, 4))
+        image.info["dpi"] = dpi
+        write_image(tmp_path / name, noise(4, 4), metadata=read_metadata(image))
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.tif"])

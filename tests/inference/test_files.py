@@ -49,6 +49,17 @@ def test_what_no_image_can_be_given_is_refused_before_anything_is_written(colori
         colorize_files(colorizer, [], tmp_path / "o")
 
 
+def test_transparency_that_a_name_cannot_hold_and_a_size_that_a_format_cannot_are_told(
+        colorizer, tmp_path):
+    Image.new("RGBA", (9, 9)).save(tmp_path / "a.jpg", format="PNG")
+    Image.new("L", (17_000, 1)).save(tmp_path / "b.webp", format="PNG")
+    Image.new("L", (9, 9)).save(tmp_path / "c.png")
+    results = colorize_files(colorizer, data.expand_inputs([str(tmp_path)]), tmp_path / "o")
+    assert results.written == 2 and "b.webp: cannot be written" in results.failures[0]
+    assert "transparency" in results.warnings[0]
+    assert sorted(path.name for path in (tmp_path / "o").iterdir()) == ["a.jpg", "c.png"]
+
+
 def test_16_bit_gray_gives_16_bit_color_with_its_fine_lightness_and_its_metadata(
         colorizer, tmp_path):
     gray = np.linspace(20000, 21000, 40 * 30).reshape(30, 40).astype(np.uint16)
