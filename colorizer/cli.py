@@ -138,6 +138,12 @@ def split_names(flag: str, texts: Sequence[str], choices: Sequence[str] = ()) ->
     return names
 
 
+def check_choice(flag: str, value: str, choices: Sequence[str]) -> None:
+    """Raises ConfigError if a flag's value is not one of the choices."""
+    if value not in choices:
+        raise ConfigError(f"`{flag}` must be one of {', '.join(choices)}. Received: {flag}={value}")
+
+
 def run(main: Callable[[list[str]], int | None]) -> NoReturn:
     """Runs a program: what the user can mend ends in one line and a status, not a traceback.
 

@@ -1,7 +1,8 @@
-"""`python -m colorizer.export`: see `inference/export.py`."""
+"""`python -m colorizer.export`: see `programs/export.py`."""
 
-from colorizer import cli
-from colorizer.inference import export
+from colorizer.programs.export import main, run
+
+__all__ = ["main"]
 
 if __name__ == "__main__":
-    cli.run(export.main)
+    run()

@@ -26,7 +26,7 @@ def to_gamut(lab):
         >>> to_gamut(np.float32([50.0, 80.0, 80.0])).numpy().round()
         array([50., 62., 62.], dtype=float32)
     """
-    return ops.concatenate([lab[..., :1], lab[..., 1:] * _scale(lab)[..., None]], axis=-1)
+    return ops.concatenate([lab[..., :1], lab[..., 1:] * ops.expand_dims(_scale(lab), -1)], axis=-1)
 
 
 def is_outside(lab):

@@ -23,6 +23,7 @@ WARMTH_RANGE = 50.0  # mean b* of -50 ... 50 -> 0 ... 1
 L_BINS = 4  # per unit of L*, in the tables of achievable values
 GRAY_CHROMA = 1e-4  # of [0, 1]: below it there is no hue (the white points of sRGB and Lab differ)
 EPSILON = 1e-6
+MIN_VALUE = 0.5 / 255.0  # of [0, 1]: darker pixels are black, and their saturation noise
 L_MARGIN = 0.01  # the 8-bit colors next to black and white are 0.02 away
 
 
@@ -46,7 +47,7 @@ def saturation(rgb):
     Source: Smith, Color gamut transform pairs, SIGGRAPH 1978.
     """
     highest, lowest = ops.max(rgb, axis=-1), ops.min(rgb, axis=-1)
-    return _pixel_mean((highest - lowest) / ops.maximum(highest, EPSILON))
+    return _pixel_mean((highest - lowest) / ops.maximum(highest, MIN_VALUE))
 
 
 def hue(rgb):
@@ -154,7 +155,7 @@ def _l_bin(l_star, namespace):
 
 
 _PIXEL_VALUES = {  # the statistics of single pixels, in NumPy
-    "saturation": lambda rgb, lab: np.ptp(rgb, axis=-1) / np.maximum(rgb.max(axis=-1), EPSILON),
+    "saturation": lambda rgb, lab: np.ptp(rgb, axis=-1) / np.maximum(rgb.max(axis=-1), MIN_VALUE),
     "red": lambda rgb, lab: rgb[..., 0],
     "green": lambda rgb, lab: rgb[..., 1],
     "blue": lambda rgb, lab: rgb[..., 2],

@@ -74,15 +74,32 @@ def read_image(path: str | os.PathLike) -> DecodedImage:
             of more bytes or pixels than the limits of this module (refused before decoding).
     """
     path = Path(path)
-    content = b""
     try:
         if path.exists() and not path.is_file():  # opening a named pipe would wait forever
             raise image_error(path, "not a regular file")
         if path.stat().st_size > MAX_BYTES:
             raise image_error(path, f"a file of more than {MAX_BYTES // 10**6} MB")
         content = path.read_bytes()
+    except OSError as error:
+        raise image_error(path, error.strerror or str(error)) from error
+    return read_content(content, path)
+
+
+def read_content(
+    content: bytes, name: str | os.PathLike, max_pixels: int = MAX_PIXELS
+) -> DecodedImage:
+    """Reads the bytes of an image file, as `read_image` does; `name` is for messages.
+
+    Raises ImageError as `read_image`, also for an image of more than `max_pixels`.
+    """
+    path = Path(name)
+    try:
         if not content:
             raise image_error(path, "empty file")
+        if max_pixels < MAX_PIXELS:
+            with _open(content) as image:
+                if image.width * image.height > max_pixels:
+                    raise image_error(path, f"more than {max_pixels / 1e6:g} megapixels")
         return _read(content)
     except UnsupportedImage as error:
         raise image_error(path, str(error)) from error

@@ -11,4 +11,6 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "hints": ["Hint", "HintError", "parse_hint", "read_hints"],
     "files": ["colorize_files"],
     "export": ["export_model"],
+    "formats": ["Exported", "export_format"],
+    "image_model": ["ImageModel"],
 })

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import hashlib
 from pathlib import Path
@@ -16,9 +17,8 @@ from colorizer import color, data, models
 from colorizer.color import controls
 from colorizer.config import TrainConfig
 from colorizer.inference import postprocess, upsampling
-from colorizer.inference.hints import Hint, HintError, hint_map, meet_hints
+from colorizer.inference.hints import Hint, HintError, HintPoints, hint_map, hint_points, meet_hints
 
-MAX_ASPECT = 8  # a longer side than this many short ones is squeezed for the network
 MAX_VIVID = 4.0
 ROW_PIXELS = 2**20  # pixels converted at once, to bound memory on large photographs
 NETWORK_PIXELS = 2**18  # pixels that the network sees at once: 256 images of 32 px, 4 of 256
@@ -43,6 +43,12 @@ def _model_graph(model: keras.Model) -> Callable:
 
 _rgb_to_l_scaled = _graph(color.rgb_to_l_scaled, _image_spec(3))
 _rgb_to_luma_scaled = _graph(color.rgb_to_luma_scaled, _image_spec(3))
+
+
+_meet_hints = _graph(
+    meet_hints, HintPoints(*(tf.TensorSpec(shape, dtype) for shape, dtype in (
+        ([None], tf.int32), ([None], tf.int32), ([None, 2], tf.float32), ([None], tf.float32)))),
+    _image_spec(1), _image_spec(1), _image_spec(2))
 
 
 @functools.lru_cache(maxsize=None)
@@ -164,6 +170,15 @@ class Colorizer:
                    for result, (_, single) in zip(results, batches)]
         return results if several else results[0]
 
+    def copy(self) -> "Colorizer":
+        """A `Colorizer` of the same network that keeps other last images: for another user."""
+        other = copy.copy(self)
+        if isinstance(self._predict, _CachedEncoder):
+            other._predict = copy.copy(self._predict)
+            other._predict.forget()
+        other.forget()
+        return other
+
     def forget(self) -> None:
         """Drops what is kept of the last images: the weights of the network have changed."""
         self._last = None  # `_CachedEncoder` knows images by the lightness in it
@@ -219,8 +234,9 @@ class Colorizer:
                 l_small, ab_small, np.array(list(given.values()), "float32"))
         if vivid != 1.0:
             ab_small = postprocess.scale_chroma(l_small, ab_small, vivid)
-        if correct:
-            ab_small = meet_hints(hints, l_scaled, l_small, ab_small)
+        if hints and correct:
+            points = hint_points(hints, batch.shape[1:3])
+            ab_small = _meet_hints(points, l_scaled, l_small, ab_small)
         upsampler = upsampling.Upsampler(l_small, ab_small, batch.shape[1:3])
         return _by_rows(
             lambda start, band: _scaled_to_rgb(dtype)(band, upsampler.rows(start, band)), l_scaled)
@@ -248,7 +264,8 @@ class Colorizer:
             inputs.append(models.encode_targets(self.controls, fixed))
         if self.takes_hints:
             size = tuple(side // self._stride for side in l_small.shape[1:3])
-            inputs.append(np.repeat(hint_map(hints, batch.shape[1:3], size), len(batch), axis=0))
+            inputs.append(hint_map(hint_points(hints, batch.shape[1:3]), batch.shape[1:3], size)
+                          if hints else np.zeros((len(batch), *size, 3), np.float32))
         return inputs
 
     def _shrink(self, gray):
@@ -257,13 +274,8 @@ class Colorizer:
 
     def working_size(self, height: int, width: int) -> tuple[int, int]:
         """The size the network sees: short side as trained, both sides a multiple it can take."""
-        short = min(height, width)
-
-        def side(pixels: int) -> int:
-            scaled = min(pixels / short, MAX_ASPECT) * self.image_size
-            return max(self.image_size, self._multiple * round(scaled / self._multiple))
-
-        return side(height), side(width)
+        sides = upsampling.working_size(height, width, self.image_size, self._multiple)
+        return int(sides[0]), int(sides[1])
 
 
 class _CachedEncoder:
@@ -275,6 +287,10 @@ class _CachedEncoder:
     def __init__(self, encode: Callable, decode: Callable):
         self._encode, self._decode = encode, decode
         self._last: tuple[Any, Sequence] | None = None
+
+    def forget(self) -> None:
+        """Drops what is kept."""
+        self._last = None
 
     def __call__(self, l_small, *others):
         last = self._last  # other threads may replace it

@@ -1,4 +1,4 @@
-"""Exports a run as a model that colorizes anywhere: `python -m colorizer.export --help`.
+"""A trained model as a folder that colorizes anywhere; `formats` has those for other runtimes.
 
 The folder gets the generator's weights (float16), the run's settings without its paths, and the
 digest of the weights. See `models.pretrained`.
@@ -6,38 +6,20 @@ digest of the weights. See `models.pretrained`.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any, Mapping
 
-from absl import flags
 import numpy as np
 
-from colorizer import cli
-from colorizer.config import ConfigError, TrainConfig, read_config
+from colorizer.config import ConfigError, TrainConfig
 from colorizer.errors import UserError
-from colorizer.files import make_output_folder, sha256, write_atomic
+from colorizer.files import make_output_folder, read_json, sha256, write_atomic
 from colorizer.models import pretrained, weights
 
-USAGE = """Exports the newest good checkpoint of a run as a model that colorizes anywhere.
-
-  python -m colorizer.export --workdir=runs/photos --output=models/photos
-  python colorize.py photo.jpg --model=models/photos"""
-
-
-def main(argv: list[str]) -> None:
-    values = flags.FlagValues()
-    cli.define(values, "workdir", None, "str", "folder of the run", "Run")
-    cli.define(values, "output", None, "str", "folder of the model", "Run")
-    cli.define(values, "checkpoint", None, "str",
-               "a checkpoint's folder (default: the run's newest that is whole)", "Run")
-    rest = cli.parse(argv, values, USAGE)
-    if rest or values.workdir is None or values.output is None:
-        raise ConfigError(
-            "export needs --workdir, the folder of a run, and --output, the model's. Received: "
-            f"workdir={values.workdir}, output={values.output} {' '.join(rest)}".rstrip())
-    for path in export_model(values.workdir, values.output, values.checkpoint):
-        print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
+SUFFIXES = {"npz": "", "keras": ".keras", "saved_model": ".saved_model", "tflite": ".tflite",
+            "onnx": ".onnx"}  # of the formats
 
 
 def export_model(
@@ -46,35 +28,41 @@ def export_model(
     """Writes a model's folder and returns the paths of its files; a model in it is replaced.
 
     Args:
-        workdir: folder of the run.
+        workdir: folder of a run, or an exported or a shipped model.
         output: folder of the model, made if missing.
         checkpoint: a checkpoint's folder; default: the run's newest that is whole.
 
     Raises:
-        UserError: no run, no whole checkpoint, weights that float16 cannot hold, or a folder that
+        UserError: no model, no whole checkpoint, weights that float16 cannot hold, or a folder that
             cannot be written.
 
     Example:
         >>> export_model("runs/cifar10", "models/mine")  # of python train.py --dataset=cifar10
         >>> Colorizer.load("models/mine")
     """
-    workdir = Path(workdir)
-    read_config(workdir)
-    folder = Path(checkpoint) if checkpoint else weights.newest_readable(
-        workdir / weights.CHECKPOINTS)
-    manifest = weights.read_manifest(folder)
+    folder = pretrained.find_model(workdir, "workdir")
+    if checkpoint or not pretrained.is_exported(folder):
+        folder = Path(checkpoint) if checkpoint else weights.newest_readable(
+            folder / weights.CHECKPOINTS)
+        path, about = folder / weights.WEIGHTS_FILE, folder / weights.MANIFEST
+        description = weights.read_manifest(folder)
+        settings = description["config"]
+    else:
+        path, about = pretrained.checked_weights(folder), folder / pretrained.MODEL
+        description = read_json(about)
+        settings = dataclasses.asdict(pretrained.read_model_config(folder))
     try:
-        config = _without_paths(manifest["config"])
+        config = _without_paths(settings)
     except ConfigError as error:
-        raise ConfigError(f"{folder / weights.MANIFEST}: {error}") from error
-    arrays = _half_precision(folder / weights.WEIGHTS_FILE)
+        raise ConfigError(f"{about}: {error}") from error
+    arrays = _half_precision(path)
     output = make_output_folder(output)
     paths = [output / name for name in (pretrained.WEIGHTS, pretrained.CONFIG, pretrained.MODEL)]
     try:
         weights.save_arrays(arrays, paths[0], compress=True)
         write_atomic(paths[1], config.to_json())
         description = {"format": pretrained.FORMAT, "sha256": sha256(paths[0]),
-                       "step": manifest["step"]}
+                       "step": description.get("step")}
         write_atomic(paths[2], json.dumps(description, indent=1) + "\n")
     except OSError as error:
         raise UserError(f"`output` must be a folder that can be written ({error.strerror}). "

@@ -9,13 +9,14 @@ import numpy as np
 
 from colorizer import color
 
-STEPS = 0.5 ** np.arange(9, dtype="float32")  # shares of the first step
+STEPS = 0.5 ** np.arange(9, dtype="float32")  # shares of the first step, then a secant's step
 FIRST_STEP = 8.0  # amount by statistic: what is left of the way to the targets may take this much
 REPEATS = 2  # of each step for several targets: meeting one moves the others a little
 # Statistic by amount. An edit that gains less is not made, unless it makes the image grayer: a
 # target beyond the gamut would be followed to where the last differences between colors are torn
 # apart.
 MIN_GAIN = 0.01
+EPSILON = 1e-6
 
 
 def scale_chroma(l_scaled, ab_scaled, factor: float):
@@ -29,18 +30,21 @@ def scale_chroma(l_scaled, ab_scaled, factor: float):
     return factor * color.lab_to_scaled(lab)[1]
 
 
-def meet_targets(lab, targets: Mapping[str, float]):
+def meet_targets(lab, targets: Mapping[str, float], desired=None):
     """Edits images until their statistics are the targets, or the nearest that edits achieve.
 
     A conditional network comes near its targets. The rest of the way is made by the edits that
     made its training images (`color.apply_edit`), one for the whole image, so that flat regions
     stay flat. It is found by halved steps: each control in turn tries a step towards its target,
     and keeps it if that brings its statistic nearer. The first step is larger the farther an image
-    is from its targets, at most 1; an amount is found to 1/256 of that.
+    is from its targets, at most 1; the last one is as long as the rest of the error, by the slope
+    of the steps before.
 
     Args:
         lab: float [batch, h, w, 3], L* in [0, 100]; colors outside the gamut are mapped into it.
         targets: control -> target in [0, 1], a number or float [batch].
+        desired: float [targets], 1 for those that count and 0 for the others, where that is only
+            known in a graph; by default all count. In the order of `color.CONTROLS`.
 
     Returns:
         RGB float [batch, h, w, 3] in [0, 1], of the L* of the input. Gray images, which have no
@@ -52,6 +56,14 @@ def meet_targets(lab, targets: Mapping[str, float]):
     lab = color.to_gamut(lab)
     given = [control for control in color.CONTROLS if control.name in targets]
     directions = np.array([control.edit for control in given], "float32")
+    if desired is None:
+        desired, count = np.ones(len(given), "float32"), len(given)
+        order = np.arange(count, dtype="int32")
+    else:
+        count = ops.cast(ops.sum(desired), "int32")
+        place = ops.arange(len(given), dtype="float32")  # those that count come first
+        order = ops.cast(ops.argsort(place + len(given) * (1.0 - desired)), "int32")
+    repeats = ops.where(count > 1, REPEATS, 1)
     aims = []
     for control in given:
         lowest, highest = color.achievable_range(control, lab[..., 0])
@@ -64,27 +76,33 @@ def meet_targets(lab, targets: Mapping[str, float]):
         """Target - statistic, float [batch, given]; the shorter way round if circular."""
         rgb = edited(amounts)
         left = [aim - color.measure(control, rgb) for control, aim in zip(given, aims)]
-        return ops.stack([part - ops.round(part) if control.circular else part
-                          for control, part in zip(given, left)], axis=1)
+        return desired * ops.stack([part - ops.round(part) if control.circular else part
+                                    for control, part in zip(given, left)], axis=1)
 
     grayer = ops.convert_to_tensor(directions[:, 3] > 0.0)  # where less makes an image gray
-    repeats = REPEATS if len(given) > 1 else 1
-    steps = np.repeat(STEPS, repeats * len(given))
-    turns = np.tile(np.eye(len(given), dtype="float32"), (repeats * len(STEPS), 1))
-    trials = ops.convert_to_tensor(steps[:, None] * turns)  # [tried, given], one control a row
+    order, steps = ops.convert_to_tensor(order), ops.convert_to_tensor(STEPS)
 
     def try_step(i, state):
-        amounts, left = state
-        step = first * ops.take(trials, i, axis=0)
+        """One control in turn tries a step, each of them `repeats` times before the next size."""
+        amounts, left, slope = state
+        turn = ops.cast(
+            ops.arange(len(given), dtype="int32") == ops.take(order, i % count), "float32")
+        round = i // (repeats * count)
+        step = first * ops.take(steps, ops.minimum(round, len(STEPS) - 1))
+        secant = ops.abs(left) / ops.maximum(slope, ops.abs(left) / step + EPSILON)
+        step = turn * ops.where(round < len(STEPS), step, secant)
         trial = amounts + step * ops.sign(left)
         trial_left = errors(trial)
         gain = ops.abs(left) - ops.abs(trial_left)
+        rise = ops.sign(left) * (left - trial_left) / (step + EPSILON)
+        slope = ops.where(step > 0.0, rise, slope)
         min_gain = ops.where(grayer & (left < 0.0), 0.0, MIN_GAIN * step)
         better = ops.any((step > 0.0) & (gain > min_gain), axis=1, keepdims=True)
-        return ops.where(better, trial, amounts), ops.where(better, trial_left, left)
+        return ops.where(better, trial, amounts), ops.where(better, trial_left, left), slope
 
     amounts = ops.zeros_like(ops.stack(aims, axis=1))
     left = errors(amounts)
     first = ops.minimum(1.0, FIRST_STEP * ops.max(ops.abs(left), axis=1, keepdims=True))
     first = ops.where(grayer & (left < 0.0), 1.0, first)  # a faint tint is a whole step from gray
-    return edited(ops.fori_loop(0, len(steps), try_step, (amounts, left))[0])
+    tried = (len(STEPS) + 1) * repeats * count
+    return edited(ops.fori_loop(0, tried, try_step, (amounts, left, ops.zeros_like(left)))[0])

@@ -14,11 +14,27 @@ from __future__ import annotations
 import functools
 
 from keras import ops
-import numpy as np
 
+MAX_ASPECT = 8  # a longer side than this many short ones is squeezed for the network
 WINDOW = 3  # pixels of the small scale a side, around each pixel
 SLOPE_EPSILON = 0.01  # in squared units of l_scaled: 5 L* of contrast halve the slope
 FLAT_VARIANCE = 0.001  # of l_scaled: at 1.6 L* of contrast half of the speckle is taken out
+
+
+def working_size(height, width, image_size: int, multiple: int) -> tuple:
+    """The size at which a network sees an image: short side as trained, both ones it can take.
+
+    `height` and `width` of the image are whole numbers, or such tensors in a graph, as are those
+    returned. `multiple` is `models.size_multiple`.
+    """
+    short = ops.minimum(height, width)
+
+    def side(pixels):
+        twice = 2 * image_size * ops.minimum(pixels, MAX_ASPECT * short)
+        rounded = (twice + multiple * short) // (2 * multiple * short)
+        return ops.maximum(multiple * rounded, image_size)
+
+    return side(height), side(width)
 
 
 def smooth_flat(l_scaled, ab_scaled):
@@ -35,41 +51,69 @@ def smooth_flat(l_scaled, ab_scaled):
 class Upsampler:
     """ab at full size, computed for any band of rows, so that memory stays bounded.
 
+    Sizes may be unknown in a graph, where they are tensors.
+
     Args:
         l_scaled: float [batch, h, w, 1] in [-1, 1], the lightness at the small scale.
-        ab_scaled: float [batch, h, w, 2] in [-1, 1], the colors there.
+        ab_scaled: float [batch, h, w, c], the colors there, or any other maps (c = 2 in `rows`).
         size: height and width of the full images in pixels; larger or smaller.
 
     Source: He, Sun and Tang, equations 5 and 8, with ridge `SLOPE_EPSILON`.
     """
 
-    def __init__(self, l_scaled, ab_scaled, size: tuple[int, int]):
+    def __init__(self, l_scaled, ab_scaled, size: tuple):
         covariance = _mean(l_scaled * ab_scaled) - _mean(l_scaled) * _mean(ab_scaled)
         slope = _mean(covariance / (_variance(l_scaled) + SLOPE_EPSILON))
-        coefficients = ops.concatenate([slope, ab_scaled - slope * l_scaled], axis=-1)
-        self._wide = ops.matmul(
-            resize_weights(ab_scaled.shape[2], size[1]), coefficients)  # [batch, h, width, 4]
-        self._weights = resize_weights(ab_scaled.shape[1], size[0])
+        self._coefficients = ops.concatenate([slope, ab_scaled - slope * l_scaled], axis=-1)
+        height, width = ops.shape(ab_scaled)[1:3]
+        self._weights = resize_weights(height, size[0]), resize_weights(width, size[1])
+
+    @functools.cached_property
+    def _wide(self):
+        """The coefficients of the small rows at full width: float [batch, h, width, 4]."""
+        return ops.matmul(self._weights[1], self._coefficients)
 
     def rows(self, start: int, l_scaled):
         """ab from row `start` on: float [batch, rows, width, 2]; it may exceed [-1, 1] a little.
 
         `l_scaled` is the full-size lightness there, float [batch, rows, width, 1] in [-1, 1].
         """
-        weights = self._weights[start:start + l_scaled.shape[1]]
-        slope, offset = ops.split(ops.einsum("yh,bhwc->bywc", weights, self._wide), 2, axis=-1)
+        batch, count, width, _ = ops.shape(l_scaled)
+        small_rows = ops.shape(self._wide)[1]
+        enlarged = ops.matmul(self._weights[0][start:start + count],
+                              ops.reshape(self._wide, (batch, small_rows, -1)))
+        slope, offset = ops.split(ops.reshape(enlarged, (batch, count, width, 4)), 2, axis=-1)
+        return slope * l_scaled + offset
+
+    def at(self, rows, columns, l_scaled):
+        """The maps of one image at some pixels: float [points, c].
+
+        `rows` and `columns` are int [points], `l_scaled` is the lightness there, float [points, 1].
+        """
+        near = ops.matmul(ops.take(self._weights[1], columns, axis=0), self._coefficients[0])
+        far = ops.take(self._weights[0], rows, axis=0)  # [points, h]; near is [h, points, 2 c]
+        found = ops.sum(ops.expand_dims(ops.transpose(far), 2) * near, axis=0)
+        slope, offset = ops.split(found, 2, axis=-1)
         return slope * l_scaled + offset
 
 
-@functools.lru_cache(maxsize=16)
-def resize_weights(source: int, target: int) -> np.ndarray:
+def resize_weights(source, target, kernel: str = "bicubic"):
     """Resizing along one axis as a matrix: float32 [target, source], rows add up to 1.
 
-    Bicubic (Keys, a = -0.5), antialiased where it reduces; between equal sizes the identity.
+    Bicubic (Keys, a = -0.5) or "bilinear", antialiased where it reduces; between equal sizes the
+    identity. `source` and `target` are whole numbers, or such tensors in a graph.
     """
-    identity = ops.eye(source)[..., None]
-    return ops.convert_to_numpy(ops.image.resize(
-        identity, (target, source), interpolation="bicubic", antialias=True))[..., 0]
+    share = ops.cast(source, "float32") / ops.cast(target, "float32")
+    centers = (ops.arange(target, dtype="float32") + 0.5) * share
+    distance = ops.arange(source, dtype="float32") + 0.5 - centers[:, None]
+    x = ops.abs(distance) / ops.maximum(share, 1.0)
+    if kernel == "bilinear":
+        weights = ops.maximum(1.0 - x, 0.0)
+    else:
+        weights = ops.where(x < 1.0, (1.5 * x - 2.5) * x * x + 1.0,
+                            ((2.5 - 0.5 * x) * x - 4.0) * x + 2.0)
+        weights = ops.where(x < 2.0, weights, 0.0)
+    return weights / ops.sum(weights, axis=1, keepdims=True)
 
 
 def _variance(x):

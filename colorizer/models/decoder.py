@@ -100,7 +100,7 @@ class HintAttention(keras.Layer):
         column = ops.cast(ops.tile(ops.arange(width), [height]), "float32") / self.POOL
         distance = (row[:, None] - row) ** 2 + (column[:, None] - column) ** 2
         logits -= ops.softplus(self.steepness)[:, None, None] * distance
-        logits = ops.where(known, logits, -1e9)
+        logits = ops.where(known, logits, -1e4)
         none = ops.zeros_like(logits[..., :1]) + self.none[:, None, None]
         attention = ops.softmax(ops.concatenate([none, logits], axis=-1))[..., 1:]
         carried = ops.einsum("bhqk,bkv->bqhv", attention, values)

@@ -10,7 +10,8 @@ import pytest
 
 from colorizer.config import read_config
 from colorizer.errors import UserError
-from colorizer.inference import Colorizer, export, export_model
+from colorizer.export import main
+from colorizer.inference import Colorizer, export_model
 from tests.references import ROOT
 from tests.tiny_runs import tiny_config, write_checkpoint
 
@@ -76,15 +77,14 @@ def test_weights_that_half_precision_cannot_hold_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("flags, words", [
-    ([], "workdir=None"), (["--workdir=nowhere"], "output=None"),
-    (["--workdir=nowhere", "--output=out"], "nowhere"),
+    ([], "workdir=None"), (["--workdir=nowhere", "--output=out"], "nowhere"),
     (["--workdir={run}", "--output=out", "more"], "more"),
     (["--workdir={run}", "--output=out", "--checkpoint=nowhere"], "nowhere"),
     (["--workdir={run}", "--output={run}/config.json"], "output")])
 def test_export_refuses_in_one_line(run, tmp_path, monkeypatch, flags, words):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UserError, match=words) as caught:
-        export.main(["export.py", *(flag.format(run=run) for flag in flags)])
+        main(["export.py", *(flag.format(run=run) for flag in flags)])
     assert len(str(caught.value).splitlines()) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 

@@ -8,7 +8,7 @@ from colorizer import models
 from colorizer.config import TrainConfig
 from colorizer.errors import UserError
 from colorizer.inference import Colorizer, Hint, HintError, parse_hint, read_hints
-from colorizer.inference.hints import hint_map
+from colorizer.inference.hints import hint_map, hint_points
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_a_file_of_hints_is_a_list_of_them(tmp_path, content):
     (Hint(0.5, 0.5, (0, 0, 0), relative=True), (12, 25))])
 def test_a_hint_is_a_patch_at_its_place_on_the_networks_map(hint, place):
     # An image of 100 x 200 on a map of 25 x 50.
-    mask = hint_map([hint], (100, 200), (25, 50))[0, ..., 2]
+    mask = np.asarray(hint_map(hint_points([hint], (100, 200)), (100, 200), (25, 50)))[0, ..., 2]
     rows, columns = np.nonzero(mask)
     assert mask[place] == 1 and np.abs(rows - place[0]).max() <= 1
     assert np.abs(columns - place[1]).max() <= 1

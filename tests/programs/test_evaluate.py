@@ -1,6 +1,7 @@
 """evaluate.py as a user runs it: what it prints and writes, its refusals and exit statuses."""
 
 import csv
+import importlib
 import json
 import pathlib
 import re
@@ -17,7 +18,7 @@ from colorizer import cli, color
 from colorizer.data import Dataset
 from colorizer.evaluation import calibration, turing_test
 from colorizer.inference import postprocess
-import evaluate
+from colorizer.programs import evaluate
 from tests.tiny_runs import write_run
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -100,7 +101,11 @@ def test_models_of_different_sizes_are_compared_at_a_given_one(model, tmp_path, 
 def short_calibration(monkeypatch):  # two targets a control; no edits, which take long to compile
     monkeypatch.setattr(calibration, "targets_of", lambda control: (0.25, 0.75))
     monkeypatch.setattr(calibration, "_retarget", lambda control, rgb8, target: rgb8)
+    graphs = importlib.import_module("colorizer.inference.colorizer")._meet_targets
+    graphs.cache_clear()
     monkeypatch.setattr(postprocess, "meet_targets", lambda lab, targets: color.lab_to_rgb(lab))
+    yield
+    graphs.cache_clear()  # else later tests would get what was traced here
 
 
 def test_a_conditional_model_is_calibrated_at_the_targets_of_every_control(
