@@ -78,7 +78,7 @@ def lab_to_linear(lab):
     """CIE L*a*b* to linear RGB, not clipped. `lab`: float [..., 3]; returns float [..., 3]."""
     fy = (lab[..., 0] + 16.0) / 116.0
     f = ops.stack([fy + lab[..., 1] / 500.0, fy, fy - lab[..., 2] / 200.0], axis=-1)
-    xyz = ops.where(f > F_EPSILON, f**3, (f - LAB_OFFSET) / LAB_SLOPE)
+    xyz = ops.where(f > F_EPSILON, f * f * f, (f - LAB_OFFSET) / LAB_SLOPE)
     return ops.matmul(xyz, _constant(LAB_XYZ_TO_RGB, lab))
 
 

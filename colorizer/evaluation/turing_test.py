@@ -60,17 +60,17 @@ class TuringTest:
 
     Args:
         originals, colorized: uint8 [n, side, side, 3], one a trial.
-        path: the JSON file of the score and the answers, replaced after each.
+        path: the JSON file of the score and the answers, replaced after each; None for none.
         seconds: for how long a pair is shown, 0 for until it is answered.
-        seed: decides the order of the images and the sides of the real ones.
+        seed: decides the order of the images and the sides of the real ones; None for any.
         about: further entries of the file.
 
     Example:
         >>> serve(TuringTest(originals, colorized, Path("turing.json"), seconds=2.0, seed=0))
     """
 
-    def __init__(self, originals: np.ndarray, colorized: np.ndarray, path: Path, *,
-                 seconds: float, seed: int, **about: object):
+    def __init__(self, originals: np.ndarray, colorized: np.ndarray, path: Path | None, *,
+                 seconds: float, seed: int | None, **about: object):
         count, rng = len(originals), np.random.default_rng(seed)
         sides = np.resize(rng.permutation([LEFT, RIGHT]), count)
         self.order: list[int] = rng.permutation(count).tolist()
@@ -79,15 +79,23 @@ class TuringTest:
             **about, "seed": seed, "seconds": seconds, "trials": count, "answers": []}
         self._images, self._path = (originals, colorized), path
 
+    def pair(self) -> tuple[bytes, bytes] | None:
+        """The left and the right image of the first unanswered pair, as PNG; None in the end."""
+        index = len(self.result["answers"])
+        if index == len(self.order):
+            return None
+        pngs = [tf.io.encode_png(images[self.order[index]]).numpy() for images in self._images]
+        return (pngs[0], pngs[1]) if self.sides[index] == LEFT else (pngs[1], pngs[0])
+
     def page(self) -> str:
         """The HTML of the first unanswered pair; the score in the end."""
-        index, seconds = len(self.result["answers"]), self.result["seconds"]
-        if index == len(self.order):
+        pair, seconds = self.pair(), self.result["seconds"]
+        if pair is None:
             return self.result["summary"]
-        pngs = [tf.io.encode_png(images[self.order[index]]).numpy() for images in self._images]
-        left, right = pngs if self.sides[index] == LEFT else reversed(pngs)
+        left, right = pair
         return PAGE.substitute(
-            number=index + 1, count=len(self.order), left=base64.b64encode(left).decode(),
+            number=len(self.result["answers"]) + 1, count=len(self.order),
+            left=base64.b64encode(left).decode(),
             right=base64.b64encode(right).decode(),
             hiding=f"animation: hide 0s {seconds}s forwards" if seconds else "")
 
@@ -99,7 +107,8 @@ class TuringTest:
         image, real = self.order[number - 1], self.sides[number - 1]
         answers.append({"image": image, "real": real, "answer": side, "fooled": side != real})
         self.result.update(score(sum(one["fooled"] for one in answers), number))
-        write_atomic(self._path, json.dumps(self.result, indent=2))
+        if self._path:
+            write_atomic(self._path, json.dumps(self.result, indent=2))
 
 
 def serve(test: TuringTest) -> None:

@@ -24,6 +24,12 @@ ROW_PIXELS = 2**20  # pixels converted at once, to bound memory on large photogr
 NETWORK_PIXELS = 2**18  # pixels that the network sees at once: 256 images of 32 px, 4 of 256
 
 
+@functools.lru_cache(maxsize=1000)
+def _working_size(*sizes: int) -> tuple[int, int]:
+    height, width = upsampling.working_size(*sizes)
+    return int(height), int(width)
+
+
 def _image_spec(channels: int) -> tf.TensorSpec:
     return tf.TensorSpec([None, None, None, channels], tf.float32)
 
@@ -51,27 +57,45 @@ _meet_hints = _graph(
     _image_spec(1), _image_spec(1), _image_spec(2))
 
 
+_smooth_flat = _graph(upsampling.smooth_flat, _image_spec(1), _image_spec(2))
+_scale_chroma = _graph(
+    postprocess.scale_chroma, _image_spec(1), _image_spec(2), tf.TensorSpec([], tf.float32))
+
+
+@functools.lru_cache(maxsize=1000)
+def _control_vector(given: tuple[controls.Control, ...], values: tuple) -> np.ndarray:
+    """The control vector of one image: float32 [1, condition size]."""
+    named = {control.name: value for control, value in zip(given, values)}
+    return ops.convert_to_numpy(
+        models.encode_targets(given, models.fixed_targets(given, named, 1)))
+
+
 @functools.lru_cache(maxsize=None)
-def _scaled_to_rgb(dtype: str) -> Callable:
-    """`color.scaled_to_rgb8`, or 16 bits, several times faster: few colors are out of gamut."""
-    def convert(l_scaled, ab_scaled):
-        lab = color.scaled_to_lab(l_scaled, ab_scaled)
+def _enlarged_rgb(dtype: str) -> Callable:
+    """RGB of some rows: l_small, ab_small, size of the image, first row, l_scaled there -> rgb."""
+    def convert(l_small, ab_small, size, start, l_scaled):
+        upsampler = upsampling.Upsampler(l_small, ab_small, (size[0], size[1]))
+        lab = color.scaled_to_lab(l_scaled, upsampler.rows(start, l_scaled))
+        # As `color.to_gamut`, several times faster: few colors are out of gamut.
         outside = tf.where(color.is_outside(lab))
         lab = tf.tensor_scatter_nd_update(lab, outside, color.to_gamut(tf.gather_nd(lab, outside)))
         return ops.cast(ops.round(color.lab_to_rgb(lab) * np.iinfo(dtype).max), dtype)
 
-    return _graph(convert, _image_spec(1), _image_spec(2))
+    return _graph(convert, _image_spec(1), _image_spec(2), tf.TensorSpec([2], tf.int32),
+                  tf.TensorSpec([], tf.int32), _image_spec(1))
 
 
 @functools.lru_cache(maxsize=None)
 def _meet_targets(names: tuple[str, ...]) -> Callable:
-    """`postprocess.meet_targets` of some controls as a graph: l_scaled, ab_scaled, values -> ab."""
-    def meet(l_scaled, ab_scaled, values):
+    """`postprocess.meet_targets` as a graph: l_scaled, ab_scaled, values, which count -> ab."""
+    def meet(l_scaled, ab_scaled, values, desired):
         targets = {name: values[index] for index, name in enumerate(names)}
-        rgb = postprocess.meet_targets(color.scaled_to_lab(l_scaled, ab_scaled), targets)
+        lab = color.scaled_to_lab(l_scaled, ab_scaled)
+        rgb = postprocess.meet_targets(lab, targets, desired)
         return color.lab_to_scaled(color.rgb_to_lab(rgb))[1]
 
-    return _graph(meet, _image_spec(1), _image_spec(2), tf.TensorSpec([len(names)], tf.float32))
+    vector = tf.TensorSpec([len(names)], tf.float32)
+    return _graph(meet, _image_spec(1), _image_spec(2), vector, vector)
 
 
 class Colorizer:
@@ -227,19 +251,21 @@ class Colorizer:
             l_scaled = _predicted_lightness(l_small, l_scaled)
         if self._stride > 1:
             l_small = ops.average_pool(l_small, self._stride)
-        ab_small = upsampling.smooth_flat(l_small, output[..., -2:])
-        given = {name: value for name, value in targets.items() if value is not None}
-        if given and correct:
-            ab_small = _meet_targets(tuple(given))(
-                l_small, ab_small, np.array(list(given.values()), "float32"))
+        ab_small = _smooth_flat(l_small, output[..., -2:])
+        names = tuple(name for name in controls.CONTROL_NAMES if name in targets)
+        desired = np.array([targets[name] is not None for name in names], "float32")
+        if desired.any() and correct:
+            # One graph for the same names, whichever of them have targets.
+            values = np.array([targets[name] or 0.0 for name in names], "float32")
+            ab_small = _meet_targets(names)(l_small, ab_small, values, desired)
         if vivid != 1.0:
-            ab_small = postprocess.scale_chroma(l_small, ab_small, vivid)
+            ab_small = _scale_chroma(l_small, ab_small, np.float32(vivid))
         if hints and correct:
             points = hint_points(hints, batch.shape[1:3])
             ab_small = _meet_hints(points, l_scaled, l_small, ab_small)
-        upsampler = upsampling.Upsampler(l_small, ab_small, batch.shape[1:3])
-        return _by_rows(
-            lambda start, band: _scaled_to_rgb(dtype)(band, upsampler.rows(start, band)), l_scaled)
+        size = np.array(batch.shape[1:3], np.int32)
+        return _by_rows(lambda start, band: _enlarged_rgb(dtype)(
+            l_small, ab_small, size, np.int32(start), band), l_scaled)
 
     def _lightness(self, batch: np.ndarray) -> tuple[Any, Any]:
         """The lightness at full size and at the network's, kept for other targets or hints."""
@@ -260,8 +286,8 @@ class Colorizer:
             inputs = [self._shrink(
                 _by_rows(lambda _, band: _rgb_to_luma_scaled(data.unit_rgb(band)), batch))]
         if self.controls:
-            fixed = models.fixed_targets(self.controls, targets, len(batch))
-            inputs.append(models.encode_targets(self.controls, fixed))
+            values = [targets.get(control.name) for control in self.controls]
+            inputs.append(np.tile(_control_vector(self.controls, tuple(values)), (len(batch), 1)))
         if self.takes_hints:
             size = tuple(side // self._stride for side in l_small.shape[1:3])
             inputs.append(hint_map(hint_points(hints, batch.shape[1:3]), batch.shape[1:3], size)
@@ -274,8 +300,7 @@ class Colorizer:
 
     def working_size(self, height: int, width: int) -> tuple[int, int]:
         """The size the network sees: short side as trained, both sides a multiple it can take."""
-        sides = upsampling.working_size(height, width, self.image_size, self._multiple)
-        return int(sides[0]), int(sides[1])
+        return _working_size(height, width, self.image_size, self._multiple)
 
 
 class _CachedEncoder:

@@ -9,9 +9,9 @@ import numpy as np
 
 from colorizer import color
 
-STEPS = 0.5 ** np.arange(9, dtype="float32")  # shares of the first step, then a secant's step
+STEPS = 0.5 ** np.arange(5, dtype="float32")  # shares of the first step
+SECANTS = 2  # steps after these; for several targets twice: meeting one moves the others a little
 FIRST_STEP = 8.0  # amount by statistic: what is left of the way to the targets may take this much
-REPEATS = 2  # of each step for several targets: meeting one moves the others a little
 # Statistic by amount. An edit that gains less is not made, unless it makes the image grayer: a
 # target beyond the gamut would be followed to where the last differences between colors are torn
 # apart.
@@ -37,7 +37,7 @@ def meet_targets(lab, targets: Mapping[str, float], desired=None):
     made its training images (`color.apply_edit`), one for the whole image, so that flat regions
     stay flat. It is found by halved steps: each control in turn tries a step towards its target,
     and keeps it if that brings its statistic nearer. The first step is larger the farther an image
-    is from its targets, at most 1; the last one is as long as the rest of the error, by the slope
+    is from its targets, at most 1; the last ones are as long as the rest of the error, by the slope
     of the steps before.
 
     Args:
@@ -63,7 +63,7 @@ def meet_targets(lab, targets: Mapping[str, float], desired=None):
         count = ops.cast(ops.sum(desired), "int32")
         place = ops.arange(len(given), dtype="float32")  # those that count come first
         order = ops.cast(ops.argsort(place + len(given) * (1.0 - desired)), "int32")
-    repeats = ops.where(count > 1, REPEATS, 1)
+    rounds = len(STEPS) + SECANTS * ops.where(count > 1, 2, 1)
     aims = []
     for control in given:
         lowest, highest = color.achievable_range(control, lab[..., 0])
@@ -83,14 +83,13 @@ def meet_targets(lab, targets: Mapping[str, float], desired=None):
     order, steps = ops.convert_to_tensor(order), ops.convert_to_tensor(STEPS)
 
     def try_step(i, state):
-        """One control in turn tries a step, each of them `repeats` times before the next size."""
+        """Each control in turn tries a step of one size, before the next size."""
         amounts, left, slope = state
         turn = ops.cast(
             ops.arange(len(given), dtype="int32") == ops.take(order, i % count), "float32")
-        round = i // (repeats * count)
-        step = first * ops.take(steps, ops.minimum(round, len(STEPS) - 1))
+        step = first * ops.take(steps, ops.minimum(i // count, len(STEPS) - 1))
         secant = ops.abs(left) / ops.maximum(slope, ops.abs(left) / step + EPSILON)
-        step = turn * ops.where(round < len(STEPS), step, secant)
+        step = turn * ops.where(i // count < len(STEPS), step, secant)
         trial = amounts + step * ops.sign(left)
         trial_left = errors(trial)
         gain = ops.abs(left) - ops.abs(trial_left)
@@ -104,5 +103,5 @@ def meet_targets(lab, targets: Mapping[str, float], desired=None):
     left = errors(amounts)
     first = ops.minimum(1.0, FIRST_STEP * ops.max(ops.abs(left), axis=1, keepdims=True))
     first = ops.where(grayer & (left < 0.0), 1.0, first)  # a faint tint is a whole step from gray
-    tried = (len(STEPS) + 1) * repeats * count
-    return edited(ops.fori_loop(0, tried, try_step, (amounts, left, ops.zeros_like(left)))[0])
+    state = amounts, left, ops.zeros_like(left)
+    return edited(ops.fori_loop(0, rounds * count, try_step, state)[0])

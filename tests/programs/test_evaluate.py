@@ -103,7 +103,8 @@ def short_calibration(monkeypatch):  # two targets a control; no edits, which ta
     monkeypatch.setattr(calibration, "_retarget", lambda control, rgb8, target: rgb8)
     graphs = importlib.import_module("colorizer.inference.colorizer")._meet_targets
     graphs.cache_clear()
-    monkeypatch.setattr(postprocess, "meet_targets", lambda lab, targets: color.lab_to_rgb(lab))
+    monkeypatch.setattr(
+        postprocess, "meet_targets", lambda lab, targets, desired: color.lab_to_rgb(lab))
     yield
     graphs.cache_clear()  # else later tests would get what was traced here
 

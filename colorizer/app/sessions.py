@@ -1,0 +1,246 @@
+"""What is kept of each user of the page: pictures, hints, and what the encoder said of a picture.
+
+All of it is in memory, but for results to download. It goes when the tab is closed.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+import io
+from pathlib import Path
+import shutil
+import tempfile
+import threading
+import zipfile
+
+from PIL import Image
+import numpy as np
+
+from colorizer import data
+from colorizer.errors import UserError, brief
+from colorizer.evaluation.turing_test import TuringTest
+from colorizer.inference import Colorizer, Hint
+
+PREVIEW_SIDE = 512  # pixels of the longer side
+PREVIEW_QUALITY = 88  # of its JPEG
+MAX_SESSIONS = 50  # the one that was used least recently makes room
+MAX_FILES, MAX_TOTAL_BYTES = 200, 400_000_000  # of one user
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one uploaded file may have."""
+
+    max_bytes: int = 50 * 2**20
+    max_pixels: int = 50_000_000
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a picture is to be colored: as for a call of `Colorizer`."""
+
+    model: str
+    targets: Mapping[str, float | None] = field(default_factory=dict)
+    vivid: float = 1.0
+
+
+@dataclass
+class Session:
+    """The pictures of one user, and the one that is shown.
+
+    Args:
+        models: name -> the `Colorizer` that all users share.
+        folder: where results to download are written; made when needed.
+    """
+
+    models: Mapping[str, Colorizer]
+    folder: Path
+    limits: Limits = Limits()
+    files: dict[str, bytes] = field(default_factory=dict)  # name -> content
+    shown: str | None = None
+    hints: list[Hint] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.lock = threading.Lock()
+        self._own: dict[str, Colorizer] = {}  # name -> with the maps of the picture that is shown
+        self._preview: np.ndarray | None = None
+        self.turing: TuringTest | None = None
+
+    def add(self, paths: Sequence[Path]) -> list[str]:
+        """Takes uploaded files over into memory, deletes them, and shows the first that is sound.
+
+        Returns a line for each that cannot be used.
+        """
+        problems, sound = [], []
+        for path in paths:
+            content = path.read_bytes()
+            path.unlink()
+            try:
+                self._check(path.name, content)
+                preview = self._read(path.name, content)
+            except data.ImageError as error:
+                problems.append(str(error))
+                continue
+            self.files[path.name] = content
+            sound.append((path.name, preview))
+        if sound:
+            self._show(*sound[0])
+        return problems
+
+    def take(self, name: str, content: bytes) -> None:
+        """Takes a picture over that comes with the package, and shows it."""
+        self._show(name, self._read(name, content))
+        self.files[name] = content
+
+    def show(self, name: str) -> None:
+        """Shows one of the pictures."""
+        self._show(name, self._read(name, self.files[name]))
+
+    def preview(self, settings: Settings, *, with_gray: bool = False) -> dict[str, object]:
+        """The picture that is shown, in small: `color` and perhaps `gray` as JPEG, and its hints.
+        """
+        if self._preview is None:
+            return {}
+        color = self._colorizer(settings.model)
+        rgb8 = color(self._preview, hints=self._hints(color), vivid=settings.vivid,
+                     **settings.targets)
+        seen = {"color": _data_uri(rgb8), "hinting": color.takes_hints,
+                "hints": [[hint.x, hint.y, "#%02x%02x%02x" % hint.rgb] for hint in self.hints]}
+        return {"gray": self._gray, **seen} if with_gray else seen
+
+    def result(self, settings: Settings) -> Path:
+        """Writes the picture that is shown at full size, with its metadata, and returns the file.
+
+        Earlier results of this user are deleted.
+        """
+        assert self.shown is not None
+        return self._write(self.shown, settings, self._hints(self._colorizer(settings.model)))
+
+    def all_results(self, settings: Settings, progress: Callable[[float, str], object]
+                    ) -> tuple[Path, list[str]]:
+        """Writes a ZIP file of all pictures at full size, without hints.
+
+        Returns the file and a line for each picture that could not be colorized.
+        """
+        problems: list[str] = []
+        target = self._fresh_folder() / "colorized.zip"
+        with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
+            for index, name in enumerate(self.files):
+                progress(index / len(self.files), name)
+                try:
+                    path = self._write(name, settings, (), target.parent)
+                except UserError as error:
+                    problems.append(str(error))
+                    continue
+                archive.write(path, path.name)
+                path.unlink()
+        return target, problems
+
+    def close(self) -> None:
+        """Deletes what is on disk."""
+        self.files.clear()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _check(self, name: str, content: bytes) -> None:
+        total = sum(map(len, self.files.values())) + len(content)
+        if len(content) > self.limits.max_bytes:
+            raise data.ImageError(f"{name}: more than {self.limits.max_bytes // 2**20} MB")
+        if len(self.files) >= MAX_FILES or total > MAX_TOTAL_BYTES:
+            raise data.ImageError(f"{name}: more than {MAX_FILES} files or "
+                                  f"{MAX_TOTAL_BYTES // 10**6} MB in all")
+
+    def _read(self, name: str, content: bytes) -> np.ndarray:
+        """The picture in small: uint8 [h, w, 3]."""
+        image = data.read_content(content, name, self.limits.max_pixels)
+        rgb8 = image.rgb if image.rgb.dtype == np.uint8 else (image.rgb // 257).astype(np.uint8)
+        small = Image.fromarray(rgb8)
+        small.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE), Image.Resampling.BOX)
+        return np.asarray(small)
+
+    def _show(self, name: str, preview: np.ndarray) -> None:
+        self.shown, self._preview, self.hints = name, preview, []
+        self._gray = _data_uri(self._colorizer(next(iter(self.models)))(preview, vivid=0.0))
+
+    def _colorizer(self, model: str) -> Colorizer:
+        if model not in self._own:
+            self._own[model] = self.models[model].copy()
+        return self._own[model]
+
+    def _hints(self, colorizer: Colorizer) -> list[Hint]:
+        return self.hints if colorizer.takes_hints else []
+
+    def _write(self, name: str, settings: Settings, hints: Sequence[Hint],
+               folder: Path | None = None) -> Path:
+        image = data.read_content(self.files[name], name, self.limits.max_pixels)
+        rgb = self.models[settings.model].copy()(
+            image.rgb, hints=hints, vivid=settings.vivid, dtype=image.rgb.dtype.name,
+            **settings.targets)
+        folder = folder or self._fresh_folder()
+        (_, path), = data.name_results([(Path(name), Path(name))], folder)
+        alpha = image.alpha if data.holds_alpha(path) else None
+        data.write_image(path, rgb, alpha, image.metadata)
+        return path
+
+    def _fresh_folder(self) -> Path:
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        return self.folder
+
+
+class Sessions:
+    """The sessions of all users, by the hash that Gradio gives to each open page.
+
+    Args:
+        models: as for `Session`.
+        folder: where results to download are written.
+        limits: of one uploaded file.
+    """
+
+    def __init__(self, models: Mapping[str, Colorizer], folder: Path, limits: Limits = Limits()):
+        self.models, self._folder, self.limits = models, folder, limits
+        self._sessions: OrderedDict[str, Session] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._sessions)
+
+    def get(self, key: str) -> Session:
+        """The session of a page, new if there is none."""
+        with self._lock:
+            if key not in self._sessions:
+                folder = Path(tempfile.mkdtemp(prefix="session", dir=self._folder))
+                self._sessions[key] = Session(self.models, folder, self.limits)
+            self._sessions.move_to_end(key)
+            if len(self._sessions) > MAX_SESSIONS:
+                self._sessions.popitem(last=False)[1].close()
+            return self._sessions[key]
+
+    def close(self, key: str) -> None:
+        """Forgets a session, whose page is closed."""
+        with self._lock:
+            session = self._sessions.pop(key, None)
+        if session:
+            session.close()
+
+
+def parse_color(text: str) -> tuple[int, int, int]:
+    """Reads a color as a browser gives it, `#c0392b` or `rgba(192, 57, 43, 1)`: sRGB in 0..255."""
+    from PIL import ImageColor
+
+    parts = text.removeprefix("rgba(").removesuffix(")").split(",")
+    try:
+        if text.startswith("rgba("):
+            red, green, blue = (min(255, max(0, round(float(part)))) for part in parts[:3])
+            return red, green, blue
+        return ImageColor.getrgb(text)[:3]
+    except ValueError:
+        raise UserError(f"a color must be such as #c0392b. Received: {brief(text)}") from None
+
+
+def _data_uri(rgb8: np.ndarray) -> str:
+    buffer = io.BytesIO()
+    Image.fromarray(rgb8).save(buffer, "JPEG", quality=PREVIEW_QUALITY, subsampling=0)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
