@@ -11,7 +11,7 @@ import gradio as gr
 
 from colorizer import data
 from colorizer.app import runs, turing
-from colorizer.app.sessions import Session, Sessions, Settings, parse_color
+from colorizer.app.sessions import LIVE_SIDE, Session, Sessions, Settings, parse_color
 from colorizer.errors import UserError, printable
 from colorizer.inference import Colorizer, Hint
 from colorizer.inference.colorizer import MAX_VIVID
@@ -43,6 +43,7 @@ PASTE = """() => document.addEventListener("paste", event => {
 CSS = """
 .gradio-container { max-width: 1400px !important; }
 .control { flex-wrap: nowrap !important; }
+.control > :last-child { flex: none; width: 112px; overflow: visible !important; }
 #viewer { overflow: visible; }
 @media (max-width: 640px) { .gradio-container { padding: 8px !important; } }
 """
@@ -75,7 +76,8 @@ def build_page(sessions: Sessions, test_images: Callable, run_folder: Path) -> g
         with gr.Tab("Runs"):
             runs.build_tab(run_folder)
         page.unload(close)
-        page.load(None, js=PASTE)
+        for javascript in (PASTE, turing.KEYS):
+            page.load(None, js=javascript)
     return page
 
 
@@ -113,7 +115,7 @@ def _colorize_tab(sessions: Sessions) -> None:
             for name, (start, highest, info) in SLIDERS.items():
                 with gr.Group(), gr.Row(equal_height=True, elem_classes="control") as row:
                     slider = gr.Slider(0.0, highest, start, step=0.01, label=name.capitalize(),
-                                       info=info, scale=4, min_width=180, elem_id=name)
+                                       info=info, scale=4, min_width=120, elem_id=name)
                     natural = gr.Checkbox(True, label="natural", scale=0, min_width=110,
                                           elem_id=f"natural-{name}")
                 inputs += [slider, natural]
@@ -122,9 +124,9 @@ def _colorize_tab(sessions: Sessions) -> None:
                         equal_height=True) as hinting:
                 color = gr.ColorPicker(
                     "#c0392b", label="Hint: choose a color, then click the thing in the picture",
-                    scale=3, min_width=180, elem_id="color")
-                undo = gr.Button("Undo", min_width=80, elem_id="undo")
-                clear = gr.Button("Clear", min_width=80, elem_id="clear")
+                    scale=3, min_width=150, elem_id="color")
+                undo = gr.Button("Undo", min_width=60, elem_id="undo")
+                clear = gr.Button("Clear", min_width=60, elem_id="clear")
             with gr.Row():
                 download = gr.Button("Download", variant="primary", elem_id="download")
                 download_all = gr.Button("Download all (ZIP)", visible=False, elem_id="all")
@@ -144,6 +146,9 @@ def _colorize_tab(sessions: Sessions) -> None:
 
     def render(session: Session, settings: Settings) -> Any:
         return session.preview(settings)
+
+    def render_live(session: Session, settings: Settings) -> Any:
+        return session.preview(settings, LIVE_SIDE)
 
     def opened(session: Session, settings: Settings) -> list[Any]:
         several = len(session.files) > 1
@@ -201,7 +206,9 @@ def _colorize_tab(sessions: Sessions) -> None:
     for _, slider, natural in rows:
         # On the page at once: what is moved is no longer natural.
         slider.input(None, None, natural, js="() => false", **QUIET)
-        slider.input(_as_moved(handler(render), inputs.index(natural)), inputs, viewer, **LIVE)
+        place = inputs.index(natural)
+        slider.input(_as_moved(handler(render_live), place), inputs, viewer, **LIVE)
+        slider.release(handler(render), inputs, viewer, **LIVE)
         natural.input(handler(render), inputs, viewer, **LIVE)
     model.input(lambda name: _offered(sessions, name), model,
                 [hinting, *(row for row, _, _ in rows)], **QUIET)

@@ -24,7 +24,7 @@ from colorizer.errors import UserError, brief
 from colorizer.evaluation.turing_test import TuringTest
 from colorizer.inference import Colorizer, Hint
 
-PREVIEW_SIDE = 512  # pixels of the longer side
+STILL_SIDE, LIVE_SIDE = 720, 384  # pixels of the longer side, the latter while a slider moves
 PREVIEW_QUALITY = 88  # of its JPEG
 MAX_SESSIONS = 50  # the one that was used least recently makes room
 MAX_FILES, MAX_TOTAL_BYTES = 200, 400_000_000  # of one user
@@ -65,9 +65,11 @@ class Session:
 
     def __post_init__(self) -> None:
         self.lock = threading.Lock()
-        self._own: dict[str, Colorizer] = {}  # name -> with the maps of the picture that is shown
-        self._preview: np.ndarray | None = None
+        # (model, side) -> with the maps of the picture that is shown
+        self._own: dict[tuple[str, int], Colorizer] = {}
+        self._preview: Image.Image | None = None
         self.turing: TuringTest | None = None
+        self.built_in = ""  # name of the file that is no upload
 
     def add(self, paths: Sequence[Path]) -> list[str]:
         """Takes uploaded files over into memory, deletes them, and shows the first that is sound.
@@ -91,21 +93,25 @@ class Session:
         return problems
 
     def take(self, name: str, content: bytes) -> None:
-        """Takes a picture over that comes with the package, and shows it."""
+        """Shows a picture that comes with the package, in the place of an earlier one."""
         self._show(name, self._read(name, content))
-        self.files[name] = content
+        self.files.pop(self.built_in, None)
+        self.files[name], self.built_in = content, name
 
     def show(self, name: str) -> None:
         """Shows one of the pictures."""
         self._show(name, self._read(name, self.files[name]))
 
-    def preview(self, settings: Settings, *, with_gray: bool = False) -> dict[str, object]:
+    def preview(self, settings: Settings, side: int = STILL_SIDE, *, with_gray: bool = False
+                ) -> dict[str, object]:
         """The picture that is shown, in small: `color` and perhaps `gray` as JPEG, and its hints.
+
+        `side` is `STILL_SIDE` or `LIVE_SIDE`.
         """
         if self._preview is None:
             return {}
-        color = self._colorizer(settings.model)
-        rgb8 = color(self._preview, hints=self._hints(color), vivid=settings.vivid,
+        color = self._colorizer(settings.model, side)
+        rgb8 = color(_reduced(self._preview, side), hints=self._hints(color), vivid=settings.vivid,
                      **settings.targets)
         seen = {"color": _data_uri(rgb8), "hinting": color.takes_hints,
                 "hints": [[hint.x, hint.y, "#%02x%02x%02x" % hint.rgb] for hint in self.hints]}
@@ -152,22 +158,20 @@ class Session:
             raise data.ImageError(f"{name}: more than {MAX_FILES} files or "
                                   f"{MAX_TOTAL_BYTES // 10**6} MB in all")
 
-    def _read(self, name: str, content: bytes) -> np.ndarray:
-        """The picture in small: uint8 [h, w, 3]."""
+    def _read(self, name: str, content: bytes) -> Image.Image:
+        """The picture in small."""
         image = data.read_content(content, name, self.limits.max_pixels)
         rgb8 = image.rgb if image.rgb.dtype == np.uint8 else (image.rgb // 257).astype(np.uint8)
-        small = Image.fromarray(rgb8)
-        small.thumbnail((PREVIEW_SIDE, PREVIEW_SIDE), Image.Resampling.BOX)
-        return np.asarray(small)
+        return _reduced(Image.fromarray(rgb8), STILL_SIDE)
 
-    def _show(self, name: str, preview: np.ndarray) -> None:
+    def _show(self, name: str, preview: Image.Image) -> None:
         self.shown, self._preview, self.hints = name, preview, []
         self._gray = _data_uri(self._colorizer(next(iter(self.models)))(preview, vivid=0.0))
 
-    def _colorizer(self, model: str) -> Colorizer:
-        if model not in self._own:
-            self._own[model] = self.models[model].copy()
-        return self._own[model]
+    def _colorizer(self, model: str, side: int = STILL_SIDE) -> Colorizer:
+        if (model, side) not in self._own:
+            self._own[model, side] = self.models[model].copy()
+        return self._own[model, side]
 
     def _hints(self, colorizer: Colorizer) -> list[Hint]:
         return self.hints if colorizer.takes_hints else []
@@ -224,6 +228,12 @@ class Sessions:
             session = self._sessions.pop(key, None)
         if session:
             session.close()
+
+
+def _reduced(image: Image.Image, side: int) -> Image.Image:
+    image = image.copy()
+    image.thumbnail((side, side), Image.Resampling.BOX)
+    return image
 
 
 def parse_color(text: str) -> tuple[int, int, int]:

@@ -21,6 +21,7 @@ PAIR = """<style>@keyframes hide {{ to {{ visibility: hidden }} }}</style>
   <img src="data:image/png;base64,{}" style="width: min(48%, 384px); {}" alt="left">
   <img src="data:image/png;base64,{}" style="width: min(48%, 384px); {}" alt="right">
 </div>"""
+# Gradio's `js` on the page: 1 and 2 answer.
 KEYS = """() => document.addEventListener("keydown", event => {
   const button = {1: "#left", 2: "#right"}[event.key];
   if (button && !event.repeat && !event.target.closest("input, textarea"))
@@ -66,7 +67,6 @@ def build_tab(sessions: Sessions, test_images: Callable[[], np.ndarray]) -> None
     for button, side in ((left, LEFT), (right, RIGHT)):
         button.click(
             answer(side), None, outputs, api_visibility="private", show_progress="hidden")
-    start.click(None, js=KEYS)
 
 
 def load_test_images(dataset: str, data_dir: str | None) -> np.ndarray:
@@ -82,6 +82,8 @@ def _own_photographs(session: Session) -> np.ndarray | None:
     """The color photographs that a user has uploaded: uint8 [n, SIDE, SIDE, 3]; None for none."""
     found = []
     for name, content in session.files.items():
+        if name == session.built_in:
+            continue
         rgb8 = data.read_content(content, name, session.limits.max_pixels).rgb
         if rgb8.dtype == np.uint8 and not data.is_gray(rgb8):
             found.append(data.resize_and_crop(rgb8, SIDE))

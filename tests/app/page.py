@@ -21,6 +21,10 @@ const range = document.querySelector(arguments[0] + " input[type=range]");
 range.value = arguments[1];
 range.dispatchEvent(new Event("input", {bubbles: true}));"""
 
+RELEASE = """
+document.querySelector(arguments[0] + " input[type=range]").dispatchEvent(
+    new PointerEvent("pointerup", {bubbles: true}));"""
+
 
 class Page:
     """An open tab. Methods that change the picture wait until it has changed."""
@@ -75,7 +79,10 @@ class Page:
             PASTE, base64.b64encode(png).decode()))
 
     def move(self, slider, value):
-        return self.change(lambda: self.driver.execute_script(MOVE, f"#{slider}", value))
+        """Moves a slider and lets it go: the last preview."""
+        self.change(lambda: self.driver.execute_script(MOVE, f"#{slider}", value))
+        self.wait(lambda: not self.is_natural(slider))
+        return self.change(lambda: self.driver.execute_script(RELEASE, f"#{slider}"))
 
     def is_natural(self, slider):
         return self.all(f"#natural-{slider} input")[0].is_selected()

@@ -61,7 +61,6 @@ def test_sliders_change_the_picture_and_natural_takes_them_back(page, photograph
         assert page.is_natural(name)
         moved = page.move(name, value)
         assert np.abs(moved.astype(int) - natural).mean() > 2
-        page.wait(lambda: not page.is_natural(name))
         np.testing.assert_array_equal(page.set_natural(name), natural)
     moved = skcolor.rgb2hsv(page.move("saturation", 0.3))[..., 1].mean()
     assert moved == pytest.approx(0.3, abs=0.05)  # by JPEG
@@ -187,7 +186,10 @@ def test_the_turing_test_counts_and_gives_an_interval(page):
     page.wait(lambda: len(page.all("#pair img")) == 2)
     for number in range(1, 6):
         page.wait(lambda: f"{number} of 5." in page.text())
-        page.click("#left" if number % 2 else "#right")
+        if number < 3:
+            page.click("#left" if number % 2 else "#right")
+        else:
+            page.all("body")[0].send_keys("1")
     page.wait(lambda: "95 % Wilson interval" in page.text() and "of 5 trials" in page.text())
     assert not page.all("#pair img")
 
