@@ -1,7 +1,6 @@
 """A run exported as a model that colorizes anywhere."""
 
 import json
-import shutil
 import subprocess
 import sys
 
@@ -96,20 +95,3 @@ def test_the_command_exports_without_tensorflow(run, tmp_path):
     assert result.returncode == 0, result.stderr
     assert "weights.npz: 0.00 MB" in result.stdout
     assert " tensorflow\n" not in result.stderr
-
-
-def test_an_installed_package_has_the_shipped_models(tmp_path):
-    pytest.importorskip("setuptools", reason="setuptools, which builds packages, is not installed")
-    for name in ("setup.cfg", "pyproject.toml", "README.md", "requirements.txt", "LICENSE"):
-        shutil.copy(ROOT / name, tmp_path)
-    shutil.copytree(ROOT / "colorizer", tmp_path / "colorizer",
-                    ignore=shutil.ignore_patterns("__pycache__"))
-    result = subprocess.run(
-        [sys.executable, "-c", "import setuptools; setuptools.setup()", "--quiet", "build"],
-        cwd=tmp_path, capture_output=True, text=True)
-    assert result.returncode == 0, result.stderr
-    shipped, built = (folder / "colorizer" / "pretrained"
-                      for folder in (ROOT, tmp_path / "build" / "lib"))
-    names = [{str(path.relative_to(folder)) for path in folder.rglob("*.*")}
-             for folder in (shipped, built)]
-    assert "photos/weights.npz" in names[0] and names[0] == names[1]

@@ -44,6 +44,7 @@ def exported(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_tflite_does_all_that_the_shipped_model_does(exported):
     run = formats.RUNNERS["tflite"](exported / "exported" / "photos.tflite")
     check(Colorizer.load("photos"), run, {}, {"hue": 0.6, "saturation": 0.5}, {"hints": HINTS},
@@ -73,6 +74,7 @@ def test_an_unconditional_run_keeps_its_colors(plain_run, tmp_path, format):
     check(Colorizer.load(plain_run), formats.RUNNERS[format](tmp_path / "model"), {})
 
 
+@pytest.mark.slow
 def test_the_example_of_the_documentation_runs(exported, monkeypatch):
     monkeypatch.chdir(exported)
     Image.fromarray(photograph((120, 90))).save("photo.jpg")
