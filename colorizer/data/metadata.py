@@ -18,6 +18,7 @@ NOTES = frozenset(tag.value for tag in (
     ExifTags.Base.HostComputer, ExifTags.Base.Copyright))
 XMP_TAG, XMP_KEYWORD = 700, "XML:com.adobe.xmp"  # of TIFF, of PNG
 MAX_SEGMENT = 65_000  # bytes of EXIF, XMP or a comment that a JPEG can hold
+MAX_JPEG_HEADER = 60_000  # bytes of all three: Pillow before 13 writes them from one buffer
 MAX_DPI = 100_000.0
 
 
@@ -40,7 +41,8 @@ class Metadata:
                 image_format == "JPEG" and len(self.xmp) <= MAX_SEGMENT)):
             options["xmp"] = self.xmp
         if image_format == "JPEG" and self.comment:
-            options["comment"] = self.comment[:MAX_SEGMENT]
+            room = MAX_JPEG_HEADER - sum(len(options.get(name, b"")) for name in ("exif", "xmp"))
+            options["comment"] = self.comment[:max(0, room)]
         if image_format == "TIFF":
             exif = Image.Exif()
             exif.load(self.exif)

@@ -10,7 +10,7 @@ import numpy as np
 from colorizer import color
 
 STEPS = 0.5 ** np.arange(5, dtype="float32")  # shares of the first step
-SECANTS = 2  # steps after these; for several targets twice: meeting one moves the others a little
+SECANTS, MORE_SECANTS = 2, 10  # steps after these; of several targets, one moves the others
 FIRST_STEP = 8.0  # amount by statistic: what is left of the way to the targets may take this much
 # Statistic by amount. An edit that gains less is not made, unless it makes the image grayer: a
 # target beyond the gamut would be followed to where the last differences between colors are torn
@@ -63,7 +63,7 @@ def meet_targets(lab, targets: Mapping[str, float], desired=None):
         count = ops.cast(ops.sum(desired), "int32")
         place = ops.arange(len(given), dtype="float32")  # those that count come first
         order = ops.cast(ops.argsort(place + len(given) * (1.0 - desired)), "int32")
-    rounds = len(STEPS) + SECANTS * ops.where(count > 1, 2, 1)
+    rounds = len(STEPS) + ops.where(count > 1, MORE_SECANTS, SECANTS)
     aims = []
     for control in given:
         lowest, highest = color.achievable_range(control, lab[..., 0])

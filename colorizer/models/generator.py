@@ -6,6 +6,7 @@ dropout from the released code (ImagingLab/Colorizing-with-GANs).
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 import math
 from pathlib import Path
 
@@ -136,11 +137,18 @@ def load_generator(folder: Path, config: TrainConfig) -> keras.Model:
     """
     path = weights_path(folder)
     if config.model.encoder == "none":  # settings of unknown origin may describe a huge network
-        with keras.StatelessScope(initialize_variables=False):  # it has shapes, but no values
-            check_architecture(generator_from_config(config, fixed_size=False), path)
+        # In a thread of its own: Keras keeps a list, of each thread, of variables without values,
+        # and gives values to all of them when some other scope ends.
+        with ThreadPoolExecutor(1) as thread:
+            thread.submit(_check_shapes, config, path).result()
     generator = generator_from_config(config, fixed_size=False)
     load_weights(generator, path)
     return generator
+
+
+def _check_shapes(config: TrainConfig, path: Path) -> None:
+    with keras.StatelessScope(initialize_variables=False):  # variables have shapes, but no values
+        check_architecture(generator_from_config(config, fixed_size=False), path)
 
 
 def color_stride(config: TrainConfig) -> int:

@@ -1,5 +1,7 @@
 """Weights in .npz files, and the newest whole checkpoint of a run."""
 
+import resource
+
 import keras
 import numpy as np
 import pytest
@@ -142,3 +144,15 @@ def test_the_newest_whole_checkpoint_has_the_weights_of_a_run(tmp_path):
     assert models.weights_path(tmp_path) == folder / "ckpt-00000020" / "generator.npz"
     (folder / "ckpt-00000020" / "generator.npz").write_bytes(b"torn")
     assert models.weights_path(tmp_path) == folder / "ckpt-00000003" / "generator.npz"
+
+
+def test_a_network_that_was_only_looked_at_takes_no_memory_later(tmp_path):
+    """Keras gives values to variables without one when any other scope ends."""
+    config = tiny_config(base_channels=400)  # 2.6 GB
+    write_checkpoint(tmp_path, {"ab/bias": np.zeros(2, np.float32)}, config)
+    with pytest.raises(WeightsError, match="must be those of this model"):
+        models.load_generator(tmp_path, config)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with keras.StatelessScope():
+        pass
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 500_000  # KB
