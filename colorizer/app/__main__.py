@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 
 from absl import flags
 
-from colorizer import cli
+from colorizer import cli, data
 from colorizer.config import ConfigError
 from colorizer.errors import UserError
 from colorizer.models import pretrained
@@ -47,10 +47,11 @@ def main(argv: list[str]) -> None:
     if rest:
         raise ConfigError(f"colorizer.app takes flags only. Received: {' '.join(rest)}")
     for name, low, high in (
-            ("port", 1, 65535), ("max_megabytes", 1, 800), ("max_megapixels", 1, 100)):
+            ("port", 1, 65535), ("max_megabytes", 1, 400), ("max_megapixels", 1, 100)):
         if not low <= int(values[name].value or 0) <= high:
             raise ConfigError(f"`{name}` must be in [{low}, {high}]. "
                               f"Received: {name}={values[name].value}")
+    data.find_folder(values.dataset)  # refuses what is none
     named = [*pretrained.names(), *cli.split_names("model", values.model or [])]
     named.sort(key=lambda name: name != pretrained.DEFAULT)
     folders = {name: pretrained.find_model(name) for name in dict.fromkeys(named)}
@@ -86,7 +87,8 @@ def _serve(folders: dict[str, Path], folder: Path, values: flags.FlagValues) -> 
             max_file_size=limits.max_bytes, run_history=False, footer_links=[], ssr_mode=False,
             **options)
     except OSError as error:
-        raise UserError(f"`port` must be a free one: {str(error).splitlines()[0]} "
+        reason = str(error).splitlines()[0]
+        raise UserError(f"`host` and `port` must be free ones of this machine ({reason}). "
                         f"Received: host={values.host}, port={values.port}") from error
 
 

@@ -11,7 +11,7 @@ import gradio as gr
 
 from colorizer import data
 from colorizer.app import runs, turing
-from colorizer.app.sessions import LIVE_SIDE, Session, Sessions, Settings, parse_color
+from colorizer.app.sessions import LIVE_SIDE, MAX_HINTS, Session, Sessions, Settings, parse_color
 from colorizer.errors import UserError, printable
 from colorizer.inference import Colorizer, Hint
 from colorizer.inference.colorizer import MAX_VIVID
@@ -81,6 +81,11 @@ def build_page(sessions: Sessions, test_images: Callable, run_folder: Path) -> g
     return page
 
 
+def mendable(error: UserError) -> gr.Error:
+    """An error as a message on the page, not as a traceback in the terminal."""
+    return gr.Error(html.escape(printable(error)), print_exception=False)
+
+
 def warm_up(models: Mapping[str, Colorizer]) -> None:
     """Runs each model once in all the ways of the page, as the first time takes seconds."""
     image = data.read_rgb(data.sample_paths()[0])[::4, ::4]
@@ -141,7 +146,7 @@ def _colorize_tab(sessions: Sessions) -> None:
                 with session.lock:
                     return action(session, settings, *values[len(inputs):])
             except UserError as error:
-                raise gr.Error(html.escape(printable(error))) from error
+                raise mendable(error) from error
         return handle
 
     def render(session: Session, settings: Settings) -> Any:
@@ -180,7 +185,8 @@ def _colorize_tab(sessions: Sessions) -> None:
     def point(request: gr.Request, event: gr.EventData, *values: Any) -> Any:
         def add_hint(session: Session, settings: Settings, text: str) -> Any:
             place = [min(1.0, max(0.0, float(one))) for one in (event.x, event.y)]
-            if sessions.models[settings.model].takes_hints:
+            room = len(session.hints) < MAX_HINTS
+            if room and sessions.models[settings.model].takes_hints:
                 session.hints.append(Hint(*place, parse_color(text), relative=True))
             return session.preview(settings)
         return handler(add_hint)(request, *values)
@@ -217,7 +223,7 @@ def _colorize_tab(sessions: Sessions) -> None:
     undo.click(handler(change(lambda hints: hints and hints.pop())), inputs, viewer, **LIVE)
     clear.click(handler(change(lambda hints: hints.clear())), inputs, viewer, **LIVE)
     for button, function in ((download, handler(deliver)), (download_all, deliver_all)):
-        button.click(function, inputs, ready, **BUSY).success(
+        button.click(function, inputs, ready, show_progress_on=viewer, **BUSY).success(
             None, js="() => document.querySelector('#ready').click()")
 
 

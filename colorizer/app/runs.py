@@ -12,6 +12,7 @@ import gradio as gr
 import numpy as np
 import tensorflow as tf
 
+from colorizer.errors import printable
 from colorizer.evaluation import curves
 from colorizer.files import is_run
 
@@ -32,7 +33,10 @@ def build_tab(folder: Path) -> None:
     def show(name: str | None) -> str:
         if name not in find_runs(folder):
             return f"<p>{html.escape(NONE)}</p>"
-        return describe(folder / name)
+        try:
+            return describe(folder / name)
+        except (OSError, ValueError) as error:  # a file that is damaged, or being written
+            raise gr.Error(html.escape(printable(error)), print_exception=False) from error
 
     gr.on([refresh.click, chosen.focus], lambda: gr.update(choices=find_runs(folder)), None, chosen,
           api_visibility="private", show_progress="hidden")

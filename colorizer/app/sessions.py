@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
+import contextlib
 from dataclasses import dataclass, field
 import io
 from pathlib import Path
@@ -16,18 +17,20 @@ import tempfile
 import threading
 import zipfile
 
-from PIL import Image
+from PIL import Image, ImageColor
 import numpy as np
 
 from colorizer import data
 from colorizer.errors import UserError, brief
 from colorizer.evaluation.turing_test import TuringTest
 from colorizer.inference import Colorizer, Hint
+from colorizer.inference.files import WRITE_ERRORS
 
 STILL_SIDE, LIVE_SIDE = 720, 384  # pixels of the longer side, the latter while a slider moves
 PREVIEW_QUALITY = 88  # of its JPEG
 MAX_SESSIONS = 50  # the one that was used least recently makes room
-MAX_FILES, MAX_TOTAL_BYTES = 200, 400_000_000  # of one user
+MAX_FILES, MAX_TOTAL_BYTES, MAX_HINTS = 200, 400 * 2**20, 100  # of one user
+ZIP_NAME = "colorized.zip"
 
 
 @dataclass(frozen=True)
@@ -54,6 +57,10 @@ class Session:
     Args:
         models: name -> the `Colorizer` that all users share.
         folder: where results to download are written; made when needed.
+        limits: of one uploaded file.
+        files: the pictures, name -> content of the file.
+        shown: the name of the one that is shown.
+        hints: those of the picture that is shown.
     """
 
     models: Mapping[str, Colorizer]
@@ -64,7 +71,8 @@ class Session:
     hints: list[Hint] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.lock = threading.Lock()
+        self.lock = threading.Lock()  # held during each action
+        self.closed = False
         # (model, side) -> with the maps of the picture that is shown
         self._own: dict[tuple[str, int], Colorizer] = {}
         self._preview: Image.Image | None = None
@@ -76,27 +84,35 @@ class Session:
 
         Returns a line for each that cannot be used.
         """
-        problems, sound = [], []
-        for path in paths:
-            content = path.read_bytes()
-            path.unlink()
+        problems: list[str] = []
+        first = None
+        for path in dict.fromkeys(paths):  # the same file twice is one for Gradio
             try:
+                content = path.read_bytes()
+                path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    path.parent.rmdir()
                 self._check(path.name, content)
                 preview = self._read(path.name, content)
             except data.ImageError as error:
                 problems.append(str(error))
                 continue
-            self.files[path.name] = content
-            sound.append((path.name, preview))
-        if sound:
-            self._show(*sound[0])
+            except OSError:  # another user has sent the same file at the same time
+                problems.append(f"{path.name}: could not be taken over, send it again")
+                continue
+            name = self._free_name(path.name)
+            self.files[name] = content
+            first = first or (name, preview)
+        if first:
+            self._show(*first)
         return problems
 
     def take(self, name: str, content: bytes) -> None:
         """Shows a picture that comes with the package, in the place of an earlier one."""
-        self._show(name, self._read(name, content))
         self.files.pop(self.built_in, None)
-        self.files[name], self.built_in = content, name
+        name = self.built_in = self._free_name(name)
+        self.files[name] = content
+        self.show(name)
 
     def show(self, name: str) -> None:
         """Shows one of the pictures."""
@@ -123,7 +139,9 @@ class Session:
         Earlier results of this user are deleted.
         """
         assert self.shown is not None
-        return self._write(self.shown, settings, self._hints(self._colorizer(settings.model)))
+        (name, path), = self._results([self.shown])
+        self._write(name, path, settings, self._hints(self._colorizer(settings.model)))
+        return path
 
     def all_results(self, settings: Settings, progress: Callable[[float, str], object]
                     ) -> tuple[Path, list[str]]:
@@ -132,12 +150,15 @@ class Session:
         Returns the file and a line for each picture that could not be colorized.
         """
         problems: list[str] = []
-        target = self._fresh_folder() / "colorized.zip"
+        results = self._results(list(self.files))
+        target = self.folder / ZIP_NAME
         with zipfile.ZipFile(target, "w", zipfile.ZIP_STORED) as archive:
-            for index, name in enumerate(self.files):
-                progress(index / len(self.files), name)
+            for index, (name, path) in enumerate(results):
+                progress(index / len(results), name)
+                if self.closed:
+                    break
                 try:
-                    path = self._write(name, settings, (), target.parent)
+                    self._write(name, path, settings)
                 except UserError as error:
                     problems.append(str(error))
                     continue
@@ -146,9 +167,12 @@ class Session:
         return target, problems
 
     def close(self) -> None:
-        """Deletes what is on disk."""
-        self.files.clear()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        """Forgets the pictures and deletes what is on disk, once the action in progress ends."""
+        self.closed = True
+        with self.lock:
+            self.files.clear()
+            self._preview = self.shown = self.turing = None
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def _check(self, name: str, content: bytes) -> None:
         total = sum(map(len, self.files.values())) + len(content)
@@ -156,7 +180,14 @@ class Session:
             raise data.ImageError(f"{name}: more than {self.limits.max_bytes // 2**20} MB")
         if len(self.files) >= MAX_FILES or total > MAX_TOTAL_BYTES:
             raise data.ImageError(f"{name}: more than {MAX_FILES} files or "
-                                  f"{MAX_TOTAL_BYTES // 10**6} MB in all")
+                                  f"{MAX_TOTAL_BYTES // 2**20} MB in all")
+
+    def _free_name(self, name: str) -> str:
+        path, count = Path(name), 1
+        while name in self.files:
+            count += 1
+            name = f"{path.stem}-{count}{path.suffix}"
+        return name
 
     def _read(self, name: str, content: bytes) -> Image.Image:
         """The picture in small."""
@@ -176,22 +207,24 @@ class Session:
     def _hints(self, colorizer: Colorizer) -> list[Hint]:
         return self.hints if colorizer.takes_hints else []
 
-    def _write(self, name: str, settings: Settings, hints: Sequence[Hint],
-               folder: Path | None = None) -> Path:
+    def _results(self, names: Sequence[str]) -> list[tuple[str, Path]]:
+        """The files of the results, each of another name, in a new folder."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        sources = [(Path(name), Path(name)) for name in names]
+        return [(source.name, path) for source, path in data.name_results(sources, self.folder)]
+
+    def _write(self, name: str, path: Path, settings: Settings, hints: Sequence[Hint] = ()
+               ) -> None:
         image = data.read_content(self.files[name], name, self.limits.max_pixels)
         rgb = self.models[settings.model].copy()(
             image.rgb, hints=hints, vivid=settings.vivid, dtype=image.rgb.dtype.name,
             **settings.targets)
-        folder = folder or self._fresh_folder()
-        (_, path), = data.name_results([(Path(name), Path(name))], folder)
         alpha = image.alpha if data.holds_alpha(path) else None
-        data.write_image(path, rgb, alpha, image.metadata)
-        return path
-
-    def _fresh_folder(self) -> Path:
-        shutil.rmtree(self.folder, ignore_errors=True)
-        self.folder.mkdir(parents=True)
-        return self.folder
+        try:
+            data.write_image(path, rgb, alpha, image.metadata)
+        except WRITE_ERRORS as error:
+            raise data.ImageError(f"{name}: cannot be written: {error}") from error
 
 
 class Sessions:
@@ -213,14 +246,18 @@ class Sessions:
 
     def get(self, key: str) -> Session:
         """The session of a page, new if there is none."""
+        oldest = None
         with self._lock:
             if key not in self._sessions:
                 folder = Path(tempfile.mkdtemp(prefix="session", dir=self._folder))
                 self._sessions[key] = Session(self.models, folder, self.limits)
             self._sessions.move_to_end(key)
             if len(self._sessions) > MAX_SESSIONS:
-                self._sessions.popitem(last=False)[1].close()
-            return self._sessions[key]
+                _, oldest = self._sessions.popitem(last=False)
+            session = self._sessions[key]
+        if oldest:
+            oldest.close()
+        return session
 
     def close(self, key: str) -> None:
         """Forgets a session, whose page is closed."""
@@ -236,17 +273,16 @@ def _reduced(image: Image.Image, side: int) -> Image.Image:
     return image
 
 
-def parse_color(text: str) -> tuple[int, int, int]:
+def parse_color(text: str | None) -> tuple[int, int, int]:
     """Reads a color as a browser gives it, `#c0392b` or `rgba(192, 57, 43, 1)`: sRGB in 0..255."""
-    from PIL import ImageColor
-
+    text = text or ""
     parts = text.removeprefix("rgba(").removesuffix(")").split(",")
     try:
         if text.startswith("rgba("):
             red, green, blue = (min(255, max(0, round(float(part)))) for part in parts[:3])
             return red, green, blue
         return ImageColor.getrgb(text)[:3]
-    except ValueError:
+    except (ValueError, OverflowError):
         raise UserError(f"a color must be such as #c0392b. Received: {brief(text)}") from None
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+import functools
+import html
 from typing import Any
 
 import gradio as gr
@@ -12,6 +14,7 @@ import numpy as np
 from colorizer import data
 from colorizer.app.sessions import Session, Sessions
 from colorizer.data.names import SAMPLE
+from colorizer.errors import UserError, printable
 from colorizer.evaluation.turing_test import LEFT, RIGHT, TuringTest
 
 SIDE = 256  # pixels
@@ -23,9 +26,9 @@ PAIR = """<style>@keyframes hide {{ to {{ visibility: hidden }} }}</style>
 </div>"""
 # Gradio's `js` on the page: 1 and 2 answer.
 KEYS = """() => document.addEventListener("keydown", event => {
-  const button = {1: "#left", 2: "#right"}[event.key];
-  if (button && !event.repeat && !event.target.closest("input, textarea"))
-    document.querySelector(button)?.click();
+  const button = document.querySelector({1: "#left", 2: "#right"}[event.key] || "#none");
+  const other = event.repeat || event.ctrlKey || event.altKey || event.metaKey;
+  if (button?.offsetParent && !other && !event.target.closest("input, textarea")) button.click();
 })"""
 
 
@@ -43,32 +46,38 @@ def build_tab(sessions: Sessions, test_images: Callable[[], np.ndarray]) -> None
         left = gr.Button("Left is real (1)", elem_id="left", min_width=120)
         right = gr.Button("Right is real (2)", elem_id="right", min_width=120)
     score = gr.Markdown(elem_id="score")
+    number = gr.Number(visible=False)  # of the pair that is seen
 
     def begin(request: gr.Request, name: str, seconds: float) -> list[Any]:
         session = sessions.get(request.session_hash or "")
-        originals = _own_photographs(session)
-        if originals is None:
-            originals = test_images()
+        try:
+            with session.lock:
+                originals = _own_photographs(session)
+            if originals is None:
+                originals = test_images()
+        except UserError as error:
+            raise gr.Error(html.escape(printable(error)), print_exception=False) from error
         colorized = sessions.models[name].copy().colorize_rgb8(originals)
         session.turing = TuringTest(originals, colorized, None, seconds=seconds, seed=None)
         return _shown(session.turing)
 
     def answer(side: int) -> Callable:
-        def answered(request: gr.Request) -> list[Any]:
+        def answered(request: gr.Request, number: float) -> list[Any]:
             test = sessions.get(request.session_hash or "").turing
             if test is None:
-                return [gr.skip()] * 3
-            test.answer(len(test.result["answers"]) + 1, side)
+                return [gr.skip()] * 4
+            test.answer(int(number or 0), side)
             return _shown(test)
         return answered
 
-    outputs = [pair, answers, score]
+    outputs = [pair, answers, score, number]
     start.click(begin, [model, seconds], outputs, api_visibility="private")
     for button, side in ((left, LEFT), (right, RIGHT)):
         button.click(
-            answer(side), None, outputs, api_visibility="private", show_progress="hidden")
+            answer(side), number, outputs, api_visibility="private", show_progress="hidden")
 
 
+@functools.lru_cache(maxsize=1)
 def load_test_images(dataset: str, data_dir: str | None) -> np.ndarray:
     """The test images of a data set, or the built-in photographs: uint8 [n, SIDE, SIDE, 3]."""
     if dataset == SAMPLE:
@@ -80,9 +89,9 @@ def load_test_images(dataset: str, data_dir: str | None) -> np.ndarray:
 
 def _own_photographs(session: Session) -> np.ndarray | None:
     """The color photographs that a user has uploaded: uint8 [n, SIDE, SIDE, 3]; None for none."""
-    found = []
+    found: list[np.ndarray] = []
     for name, content in session.files.items():
-        if name == session.built_in:
+        if name == session.built_in or len(found) == TRIALS:
             continue
         rgb8 = data.read_content(content, name, session.limits.max_pixels).rgb
         if rgb8.dtype == np.uint8 and not data.is_gray(rgb8):
@@ -93,9 +102,10 @@ def _own_photographs(session: Session) -> np.ndarray | None:
 def _shown(test: TuringTest) -> list[Any]:
     summary, pair = test.result.get("summary", ""), test.pair()
     if pair is None:
-        return ["", gr.update(visible=False), f"**{summary}**"]
+        return ["", gr.update(visible=False), f"**{summary}**", 0]
     seconds = test.result["seconds"]
     hiding = f"animation: hide 0s {seconds}s forwards" if seconds else ""
     left, right = (base64.b64encode(png).decode() for png in pair)
-    number = f"{len(test.result['answers']) + 1} of {len(test.order)}. "
-    return [PAIR.format(left, hiding, right, hiding), gr.update(visible=True), number + summary]
+    number = len(test.result["answers"]) + 1
+    return [PAIR.format(left, hiding, right, hiding), gr.update(visible=True),
+            f"{number} of {len(test.order)}. {summary}", number]

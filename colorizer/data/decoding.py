@@ -96,11 +96,7 @@ def read_content(
     try:
         if not content:
             raise image_error(path, "empty file")
-        if max_pixels < MAX_PIXELS:
-            with _open(content) as image:
-                if image.width * image.height > max_pixels:
-                    raise image_error(path, f"more than {max_pixels / 1e6:g} megapixels")
-        return _read(content)
+        return _read(content, max_pixels)
     except UnsupportedImage as error:
         raise image_error(path, str(error)) from error
     except ImageError:
@@ -137,7 +133,7 @@ def _unidentified(content: bytes) -> str:
 _open_lock, _large_lock = threading.Lock(), threading.Lock()
 
 
-def _open(content: bytes) -> Image.Image:
+def _open(content: bytes, max_pixels: int = MAX_PIXELS) -> Image.Image:
     """Reads an image's header, under our limits in the place of Pillow's 89 megapixels."""
     formats = list(READ_FORMATS)
     if HEIC_MAGIC.match(content):
@@ -152,13 +148,13 @@ def _open(content: bytes) -> Image.Image:
             image = Image.open(io.BytesIO(content), formats=formats)
         finally:
             Image.MAX_IMAGE_PIXELS = pillow_limit
-    _check_size(image, content)
+    _check_size(image, content, max_pixels)
     return image
 
 
-def _check_size(image: Image.Image, content: bytes) -> None:
+def _check_size(image: Image.Image, content: bytes, max_pixels: int) -> None:
     pixels = image.width * image.height
-    limit = COSTLY_PIXELS if image.format in COSTLY_FORMATS else MAX_PIXELS
+    limit = min(max_pixels, COSTLY_PIXELS if image.format in COSTLY_FORMATS else MAX_PIXELS)
     if pixels > limit:
         raise Image.DecompressionBombError(
             f"more than {limit // 10**6} megapixels, the most of {image.format or 'an image'}")
@@ -169,20 +165,20 @@ def _check_size(image: Image.Image, content: bytes) -> None:
         raise Image.DecompressionBombError("too many progressive scans")
 
 
-def _read(content: bytes) -> DecodedImage:
+def _read(content: bytes, max_pixels: int) -> DecodedImage:
     try:
-        return _read_all(content)
+        return _read_all(content, max_pixels)
     except ValueError:
         if not content.startswith(PNG_MAGIC):
             raise
-        decoded = _read_all(_png_pixels(content))
+        decoded = _read_all(_png_pixels(content), max_pixels)
         problem = "its metadata cannot be read and are left out"
         return dataclasses.replace(decoded, warnings=(problem, *decoded.warnings))
 
 
-def _read_all(content: bytes) -> DecodedImage:
-    image = _open(content)
-    left_out = [_choose(image)]
+def _read_all(content: bytes, max_pixels: int) -> DecodedImage:
+    image = _open(content, max_pixels)
+    left_out = [_choose(image, max_pixels)]
     with image, _large_lock if image.width * image.height > LARGE_PIXELS else (
             contextlib.nullcontext()):
         name = image.format or ""
@@ -201,7 +197,7 @@ def _read_all(content: bytes) -> DecodedImage:
     return DecodedImage(rgb, alpha, name, kept, tuple(filter(None, (*left_out, problem))))
 
 
-def _choose(image: Image.Image) -> str | None:
+def _choose(image: Image.Image, max_pixels: int) -> str | None:
     """Goes to the page of a TIFF that is no thumbnail; returns what is left out."""
     count = getattr(image, "n_frames", 1)
     if count == 1 or image.format == "MPO":  # whose others are previews, or for stereo
@@ -214,7 +210,7 @@ def _choose(image: Image.Image) -> str | None:
         if not image.tag_v2.get(SUBFILE, 0) & 1:  # type: ignore[attr-defined]
             pages.append(page)
     image.seek(pages[0] if pages else 0)
-    _check_size(image, b"")
+    _check_size(image, b"", max_pixels)
     return f"only the first of its {len(pages)} pages is read" if len(pages) > 1 else None
 
 

@@ -76,6 +76,9 @@ def export_format(model: str | Path, format: str, output: str | Path, quantize: 
         >>> export_format("photos", "tflite", "photos.tflite").max_difference
         1
     """
+    if format not in WRITERS or (quantize != "none" and format != "tflite"):
+        raise UserError(f"`format` must be one of {', '.join(WRITERS)}, and `quantize` is for "
+                        f"tflite. Received: format={format}, quantize={quantize}")
     if format == "onnx":
         require(ONNX_PACKAGES, "onnx")
     folder = models.find_model(model)
@@ -91,7 +94,7 @@ def export_format(model: str | Path, format: str, output: str | Path, quantize: 
         if exported.max_difference > MAX_DIFFERENCE and quantize == "none":
             raise UserError(f"the {format} file must give what Python gives within "
                             f"{MAX_DIFFERENCE}/255. Received: {exported.max_difference}/255")
-        if output.is_dir():
+        if (output / "saved_model.pb").is_file():
             shutil.rmtree(output)
         os.replace(temporary, output)
     except OSError as error:
@@ -121,8 +124,11 @@ def model_inputs(image_model: ImageModel | Colorizer, rgb8: np.ndarray, hints=()
         inputs["targets"] = np.array(
             [targets.get(control.name, NO_TARGET) for control in image_model.controls], "float32")
     if image_model.takes_hints:
-        inputs["hints"] = np.array(
-            [[hint.x, hint.y, *hint.rgb] for hint in hints] or NO_HINT, "float32")
+        height, width = rgb8.shape[:2]
+        places = [(hint.x, hint.y) if hint.relative else (hint.x / width, hint.y / height)
+                  for hint in hints]
+        inputs["hints"] = np.array([[*place, *hint.rgb] for place, hint in zip(places, hints)]
+                                   or NO_HINT, "float32")
     return inputs
 
 
@@ -213,12 +219,10 @@ RUNNERS: dict[str, Callable[[Path], Run]] = {
 
 
 def _check(colorizer: Colorizer, run: Run, output: Path) -> Exported:
-    """Compares with the `Colorizer`: natural colors, several targets, hints; each at each size."""
+    """Compares with the `Colorizer`: natural colors, two targets, hints; each at each size."""
     calls: list[dict[str, Any]] = [{}]
     if colorizer.controls:
-        values = {"saturation": 0.6, "warmth": 0.35, "hue": 0.1}
-        given = {control.name: values.get(control.name, 0.5) for control in colorizer.controls}
-        calls.append(dict(list(given.items())[:2]))
+        calls.append({"saturation": 0.6, "hue": 0.1})
     if colorizer.takes_hints:
         calls.append({"hints": CHECKED_HINTS})
     originals = [data.read_rgb(path) for path in data.sample_paths()]

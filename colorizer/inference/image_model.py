@@ -39,7 +39,8 @@ class ImageModel(keras.Model):
 
     Example:
         >>> model = keras.models.load_model("photos.keras")
-        >>> rgb = model({"image": gray, "targets": [-1.0] * 7, "hints": [[-1.0, 0, 0, 0, 0]]})
+        >>> rgb = model({"image": rgb8[None], "targets": np.full(7, -1, np.float32),
+        ...              "hints": np.array([[-1, 0, 0, 0, 0]], np.float32)})
     """
 
     def __init__(self, config: TrainConfig | str, generator: keras.Model | None = None,

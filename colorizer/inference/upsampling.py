@@ -70,7 +70,7 @@ class Upsampler:
 
     @functools.cached_property
     def _wide(self):
-        """The coefficients of the small rows at full width: float [batch, h, width, 4]."""
+        """The coefficients of the small rows at full width: float [batch, h, width, 2 c]."""
         return ops.matmul(self._weights[1], self._coefficients)
 
     def rows(self, start: int, l_scaled):

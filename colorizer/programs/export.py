@@ -34,7 +34,7 @@ def main(argv: list[str]) -> None:
     cli.define(values, "quantize", "none", "str",
                f"{' | '.join(QUANTIZATIONS)}: of the weights, for tflite", "File")
     cli.define(values, "output", None, "str", "the file or, for npz and saved_model, the folder "
-               "(default: exported/<model>, with the format's suffix)", "File")
+               "(default: exported/<model>); the format's suffix is added", "File")
     rest = cli.parse(argv, values, USAGE)
     if rest or values.workdir is None:
         raise ConfigError("export needs --workdir or --model, the model to export. Received: "
@@ -46,13 +46,12 @@ def main(argv: list[str]) -> None:
             raise ConfigError(f"--{flag} is for --format={format}. Received: "
                               f"--format={values.format}")
     suffix = SUFFIXES[values.format]
-    default = Path("exported") / f"{Path(values.workdir).absolute().name}{suffix}"
-    output = Path(values.output or default)
+    name = pretrained.find_model(values.workdir, "workdir").resolve().name
+    output = Path(values.output or f"exported/{name}{suffix}")
     if values.format == "npz":
         for path in export_model(values.workdir, output, values.checkpoint):
             print(f"{path}: {path.stat().st_size / 1e6:.2f} MB")
         return
-    pretrained.find_model(values.workdir)
     if output.suffix != suffix:
         output = output.with_name(output.name + suffix)
     from colorizer.inference import formats  # TensorFlow is imported once the flags are right

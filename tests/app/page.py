@@ -69,6 +69,9 @@ class Page:
         return self.picture()
 
     def send(self, *paths):
+        """Gives files to the page, once those before are taken over."""
+        self.wait(lambda: "Drop File Here" in self.all("#upload")[0].text)
+        self.wait(lambda: not self.all(".progress-text, .generating, .translucent"))
         self.all("#upload input[type=file]")[0].send_keys("\n".join(map(str, paths)))
 
     def upload(self, *paths):

@@ -117,6 +117,23 @@ def test_several_files_are_shown_in_turn_and_come_as_one_zip(page, photographs, 
     assert second.shape != first.shape
 
 
+def test_pictures_of_one_name_are_all_kept(page, photographs, tmp_path):
+    others = [tmp_path / folder / photographs[0].name for folder in "ab"]
+    for path, image in zip(others, (skdata.cat(), skdata.coffee()[::-1])):
+        path.parent.mkdir()
+        Image.fromarray(image).save(path)
+    page.upload(photographs[0], photographs[0], *others)
+    page.wait(lambda: page.all("#all")[0].is_displayed())
+    page.move("vividness", 0)
+    with zipfile.ZipFile(page.download("#all")) as archive:
+        sizes = {name: Image.open(io.BytesIO(archive.read(name))).size
+                 for name in archive.namelist()}
+        gray = np.asarray(Image.open(io.BytesIO(archive.read(photographs[0].name))))
+    assert sizes == {"coffee & cup.jpg": (600, 400), "coffee & cup-2.jpg": (451, 300),
+                     "coffee & cup-3.jpg": (600, 400)}
+    assert chroma(gray) < 1.5
+
+
 def test_pasted_and_built_in_pictures_are_colored(page):
     buffer = io.BytesIO()
     Image.fromarray(skdata.cat()).convert("L").save(buffer, "PNG")
