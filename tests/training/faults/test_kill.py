@@ -15,6 +15,7 @@ from tests.training.faults.harness import Run, assert_same_state, config, step_o
 SETTINGS = dict(checkpoint_steps=4, max_steps=2_000)
 
 
+@pytest.mark.slow
 def test_a_run_killed_and_interrupted_ends_with_the_bits_of_one_that_was_not(train, tmp_path):
     workdir, folder = tmp_path / "killed", tmp_path / "killed" / "checkpoints"
     run = Run(workdir, **SETTINGS)

@@ -24,6 +24,7 @@ def two_workers(workdir, **settings):
         for index in range(2)]
 
 
+@pytest.mark.slow
 def test_a_signal_to_one_worker_stops_both_with_the_state_saved(tmp_path):
     chief, other = workers = two_workers(tmp_path, adversarial_weight=0)
     chief.until_checkpoint()
