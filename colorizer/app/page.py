@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-import html
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ import gradio as gr
 
 from colorizer import data
 from colorizer.app import runs, turing
+from colorizer.app.messages import mendable, warn
 from colorizer.app.sessions import LIVE_SIDE, MAX_HINTS, Session, Sessions, Settings, parse_color
 from colorizer.errors import UserError, printable
 from colorizer.inference import Colorizer, Hint
@@ -79,11 +79,6 @@ def build_page(sessions: Sessions, test_images: Callable, run_folder: Path) -> g
         for javascript in (PASTE, turing.KEYS):
             page.load(None, js=javascript)
     return page
-
-
-def mendable(error: UserError) -> gr.Error:
-    """An error as a message on the page, not as a traceback in the terminal."""
-    return gr.Error(html.escape(printable(error)), print_exception=False)
 
 
 def warm_up(models: Mapping[str, Colorizer]) -> None:
@@ -163,7 +158,7 @@ def _colorize_tab(sessions: Sessions) -> None:
 
     def add(session: Session, settings: Settings, paths: Sequence[str] | None) -> list[Any]:
         for problem in session.add([Path(path) for path in paths or []]):
-            gr.Warning(html.escape(printable(problem)), duration=20)
+            warn(problem)
         return [None, *opened(session, settings)]
 
     def add_example(session: Session, settings: Settings, index: int) -> list[Any]:
@@ -201,7 +196,7 @@ def _colorize_tab(sessions: Sessions) -> None:
             path, problems = session.all_results(settings, lambda share, name: progress(
                 share, desc=printable(name)))
             for problem in problems:
-                gr.Warning(html.escape(printable(problem)), duration=20)
+                warn(problem)
             return str(path)
         return handler(write)(request, *values)
 

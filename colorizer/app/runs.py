@@ -12,7 +12,7 @@ import gradio as gr
 import numpy as np
 import tensorflow as tf
 
-from colorizer.errors import printable
+from colorizer.app.messages import mendable
 from colorizer.evaluation import curves
 from colorizer.files import is_run
 
@@ -36,7 +36,7 @@ def build_tab(folder: Path) -> None:
         try:
             return describe(folder / name)
         except (OSError, ValueError) as error:  # a file that is damaged, or being written
-            raise gr.Error(html.escape(printable(error)), print_exception=False) from error
+            raise mendable(error) from error
 
     gr.on([refresh.click, chosen.focus], lambda: gr.update(choices=find_runs(folder)), None, chosen,
           api_visibility="private", show_progress="hidden")

@@ -183,11 +183,7 @@ class Session:
                                   f"{MAX_TOTAL_BYTES // 2**20} MB in all")
 
     def _free_name(self, name: str) -> str:
-        path, count = Path(name), 1
-        while name in self.files:
-            count += 1
-            name = f"{path.stem}-{count}{path.suffix}"
-        return name
+        return str(data.free_name(Path(name), set(map(Path, self.files))))
 
     def _read(self, name: str, content: bytes) -> Image.Image:
         """The picture in small."""
@@ -240,9 +236,6 @@ class Sessions:
         self.models, self._folder, self.limits = models, folder, limits
         self._sessions: OrderedDict[str, Session] = OrderedDict()
         self._lock = threading.Lock()
-
-    def __len__(self) -> int:
-        return len(self._sessions)
 
     def get(self, key: str) -> Session:
         """The session of a page, new if there is none."""

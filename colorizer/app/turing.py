@@ -5,16 +5,16 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable
 import functools
-import html
 from typing import Any
 
 import gradio as gr
 import numpy as np
 
 from colorizer import data
+from colorizer.app.messages import mendable
 from colorizer.app.sessions import Session, Sessions
 from colorizer.data.names import SAMPLE
-from colorizer.errors import UserError, printable
+from colorizer.errors import UserError
 from colorizer.evaluation.turing_test import LEFT, RIGHT, TuringTest
 
 SIDE = 256  # pixels
@@ -56,7 +56,7 @@ def build_tab(sessions: Sessions, test_images: Callable[[], np.ndarray]) -> None
             if originals is None:
                 originals = test_images()
         except UserError as error:
-            raise gr.Error(html.escape(printable(error)), print_exception=False) from error
+            raise mendable(error) from error
         colorized = sessions.models[name].copy().colorize_rgb8(originals)
         session.turing = TuringTest(originals, colorized, None, seconds=seconds, seed=None)
         return _shown(session.turing)

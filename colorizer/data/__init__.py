@@ -10,6 +10,7 @@ __getattr__, __dir__, __all__ = lazy_loader.attach(__name__, submod_attrs={
     "metadata": ["Metadata"],
     "encoding": ["write_image"],
     "images": ["read_rgb", "is_gray", "is_toned", "resize_and_crop", "as_batch", "unit_rgb"],
-    "image_paths": ["find_images", "expand_inputs", "name_results", "holds_alpha"],
+    "image_paths": ["find_images", "expand_inputs", "name_results", "free_name",
+                    "holds_alpha"],
     "grids": ["make_grid", "save_grid"],
 })

@@ -93,7 +93,7 @@ def expand_inputs(
             if os.path.abspath(source) in seen:
                 continue
             seen.add(os.path.abspath(source))
-            sources[_free_name(source.relative_to(base), sources)] = source
+            sources[free_name(source.relative_to(base), sources)] = source
     return [(source, name) for name, source in sources.items()]
 
 
@@ -143,7 +143,7 @@ def name_results(
             path = path.with_name(f"{path.name}-sheet.png")
         elif path.suffix.lower() not in WRITE_FORMATS:
             path = path.with_name(path.name + ".png")
-        path = _free_name(path, results)
+        path = free_name(path, results)
         if _identity(path) in originals:
             raise ImageError(f"`output` must be another folder: {path} is an image to colorize and "
                              f"would be replaced. Received: output={output}")
@@ -151,7 +151,7 @@ def name_results(
     return [(source, path) for path, source in results.items()]
 
 
-def _free_name(wanted: Path, taken: Container[Path]) -> Path:
+def free_name(wanted: Path, taken: Container[Path]) -> Path:
     """The path itself or, where it is taken, "name-2.jpg" and so on."""
     path, count = wanted, 1
     while path in taken:
