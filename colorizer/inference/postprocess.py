@@ -11,6 +11,7 @@ from colorizer import color
 
 STEPS = 0.5 ** np.arange(5, dtype="float32")  # shares of the first step
 SECANTS, MORE_SECANTS = 2, 10  # steps after these; of several targets, one moves the others
+MET = 5e-4  # a statistic this near to its target is there
 FIRST_STEP = 8.0  # amount by statistic: what is left of the way to the targets may take this much
 # Statistic by amount. An edit that gains less is not made, unless it makes the image grayer: a
 # target beyond the gamut would be followed to where the last differences between colors are torn
@@ -82,9 +83,11 @@ def meet_targets(lab, targets: Mapping[str, float], desired=None):
     grayer = ops.convert_to_tensor(directions[:, 3] > 0.0)  # where less makes an image gray
     order, steps = ops.convert_to_tensor(order), ops.convert_to_tensor(STEPS)
 
-    def try_step(i, state):
+    def is_open(i, amounts, left, slope):
+        return (i < rounds * count) & ops.any(ops.abs(left) > MET)
+
+    def try_step(i, amounts, left, slope):
         """Each control in turn tries a step of one size, before the next size."""
-        amounts, left, slope = state
         turn = ops.cast(
             ops.arange(len(given), dtype="int32") == ops.take(order, i % count), "float32")
         step = first * ops.take(steps, ops.minimum(i // count, len(STEPS) - 1))
@@ -97,11 +100,13 @@ def meet_targets(lab, targets: Mapping[str, float], desired=None):
         slope = ops.where(step > 0.0, rise, slope)
         min_gain = ops.where(grayer & (left < 0.0), 0.0, MIN_GAIN * step)
         better = ops.any((step > 0.0) & (gain > min_gain), axis=1, keepdims=True)
-        return ops.where(better, trial, amounts), ops.where(better, trial_left, left), slope
+        better &= ops.any(ops.abs(left) > MET, axis=1, keepdims=True)  # of this image of the batch
+        amounts, left = ops.where(better, trial, amounts), ops.where(better, trial_left, left)
+        return i + 1, amounts, left, slope
 
     amounts = ops.zeros_like(ops.stack(aims, axis=1))
     left = errors(amounts)
     first = ops.minimum(1.0, FIRST_STEP * ops.max(ops.abs(left), axis=1, keepdims=True))
     first = ops.where(grayer & (left < 0.0), 1.0, first)  # a faint tint is a whole step from gray
-    state = amounts, left, ops.zeros_like(left)
-    return edited(ops.fori_loop(0, rounds * count, try_step, state)[0])
+    state = 0, amounts, left, ops.zeros_like(left)
+    return edited(ops.while_loop(is_open, try_step, state)[1])
