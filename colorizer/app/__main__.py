@@ -8,6 +8,8 @@ from pathlib import Path
 import signal
 import sys
 import tempfile
+import threading
+import time
 from typing import Any, NoReturn
 
 from absl import flags
@@ -25,6 +27,7 @@ USAGE = """Serves a page that colorizes pictures in the browser.
 
 It listens on this machine alone, at http://127.0.0.1:7860. Over SSH, forward the port:
 ssh -L 7860:127.0.0.1:7860 HOST. Uploaded pictures stay in memory until their tab is closed."""
+CUT_OFF_SECONDS = 60  # after which an upload that nothing comes of any more is deleted
 
 
 def main(argv: list[str]) -> None:
@@ -68,16 +71,26 @@ def main(argv: list[str]) -> None:
         _serve(folders, Path(folder), values)
 
 
+def _delete_cut_off(folder: Path) -> None:
+    from colorizer.app.sessions import delete_cut_off
+
+    while True:
+        time.sleep(CUT_OFF_SECONDS)
+        delete_cut_off(folder, CUT_OFF_SECONDS)
+
+
 def _serve(folders: dict[str, Path], folder: Path, values: flags.FlagValues) -> None:
-    from colorizer.app import page
+    from colorizer.app import colorize, page
     from colorizer.app.sessions import Limits, Sessions
     from colorizer.app.turing import load_test_images
     from colorizer.inference import Colorizer
 
     limits = Limits(values.max_megabytes * 2**20, values.max_megapixels * 10**6)
     models = {name: Colorizer.load(path) for name, path in folders.items()}
-    page.warm_up(models)
+    for colorizer in models.values():
+        colorize.warm_up(colorizer)
     sessions = Sessions(models, folder, limits)
+    threading.Thread(target=_delete_cut_off, args=(folder,), daemon=True).start()
     images = functools.partial(load_test_images, values.dataset, values.data_dir)
     blocks = page.build_page(sessions, images, Path(values.runs))
     options: dict[str, Any] = dict(theme=page.THEME, css=page.CSS)

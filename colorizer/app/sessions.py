@@ -15,6 +15,7 @@ from pathlib import Path
 import shutil
 import tempfile
 import threading
+import time
 import zipfile
 
 from PIL import Image, ImageColor
@@ -28,7 +29,8 @@ from colorizer.inference.files import WRITE_ERRORS
 
 STILL_SIDE, LIVE_SIDE = 720, 384  # pixels of the longer side, the latter while a slider moves
 PREVIEW_QUALITY = 88  # of its JPEG
-MAX_SESSIONS = 50  # the one that was used least recently makes room
+# Of all users together: the session that was used least recently makes room.
+MAX_SESSIONS, MAX_ALL_BYTES = 50, 2 * 2**30
 MAX_FILES, MAX_TOTAL_BYTES, MAX_HINTS = 200, 400 * 2**20, 100  # of one user
 ZIP_NAME = "colorized.zip"
 
@@ -174,8 +176,12 @@ class Session:
             self._preview = self.shown = self.turing = None
             shutil.rmtree(self.folder, ignore_errors=True)
 
+    def size(self) -> int:
+        """Bytes of the pictures, as files."""
+        return sum(map(len, list(self.files.values())))  # another thread may add one
+
     def _check(self, name: str, content: bytes) -> None:
-        total = sum(map(len, self.files.values())) + len(content)
+        total = self.size() + len(content)
         if len(content) > self.limits.max_bytes:
             raise data.ImageError(f"{name}: more than {self.limits.max_bytes // 2**20} MB")
         if len(self.files) >= MAX_FILES or total > MAX_TOTAL_BYTES:
@@ -188,8 +194,7 @@ class Session:
     def _read(self, name: str, content: bytes) -> Image.Image:
         """The picture in small."""
         image = data.read_content(content, name, self.limits.max_pixels)
-        rgb8 = image.rgb if image.rgb.dtype == np.uint8 else (image.rgb // 257).astype(np.uint8)
-        return _reduced(Image.fromarray(rgb8), STILL_SIDE)
+        return _reduced(Image.fromarray(image.rgb8), STILL_SIDE)
 
     def _show(self, name: str, preview: Image.Image) -> None:
         self.shown, self._preview, self.hints = name, preview, []
@@ -238,18 +243,21 @@ class Sessions:
         self._lock = threading.Lock()
 
     def get(self, key: str) -> Session:
-        """The session of a page, new if there is none."""
-        oldest = None
+        """The session of a page, new if there is none. Others may be closed to make room."""
+        closed = []
         with self._lock:
             if key not in self._sessions:
                 folder = Path(tempfile.mkdtemp(prefix="session", dir=self._folder))
                 self._sessions[key] = Session(self.models, folder, self.limits)
             self._sessions.move_to_end(key)
-            if len(self._sessions) > MAX_SESSIONS:
-                _, oldest = self._sessions.popitem(last=False)
             session = self._sessions[key]
-        if oldest:
-            oldest.close()
+            total = sum(one.size() for one in self._sessions.values())
+            while len(self._sessions) > MAX_SESSIONS or (
+                    total > MAX_ALL_BYTES and len(self._sessions) > 1):
+                closed.append(self._sessions.popitem(last=False)[1])
+                total -= closed[-1].size()
+        for one in closed:
+            one.close()
         return session
 
     def close(self, key: str) -> None:
@@ -258,6 +266,18 @@ class Sessions:
             session = self._sessions.pop(key, None)
         if session:
             session.close()
+
+
+def delete_cut_off(folder: Path, seconds: float) -> None:
+    """Deletes what is left of uploads that were cut off, which Gradio forgets.
+
+    These are the files in the folder itself, not in those below it, that nothing was written to
+    for so long.
+    """
+    for path in folder.glob("*"):
+        with contextlib.suppress(OSError):  # it has just been moved to its place
+            if path.is_file() and time.time() - path.stat().st_mtime > seconds:
+                path.unlink()
 
 
 def _reduced(image: Image.Image, side: int) -> Image.Image:

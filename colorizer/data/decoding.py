@@ -58,6 +58,16 @@ class DecodedImage:
     metadata: Metadata = Metadata()
     warnings: tuple[str, ...] = ()  # what of the file was left out
 
+    @property
+    def rgb8(self) -> np.ndarray:
+        """`rgb` as uint8 [H, W, 3]."""
+        return self.rgb if self.rgb.dtype == np.uint8 else to_uint8(self.rgb)
+
+
+def to_uint8(rgb16: np.ndarray) -> np.ndarray:
+    """Rounds uint16 of any shape, 0 to 65535, to uint8, 0 to 255."""
+    return np.rint(rgb16 / 257.0).astype(np.uint8)
+
 
 def read_image(path: str | os.PathLike) -> DecodedImage:
     """Reads an image file as it should be displayed; of several frames or pages, the first.

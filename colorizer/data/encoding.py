@@ -12,6 +12,7 @@ import zlib
 from PIL import Image, PngImagePlugin
 import numpy as np
 
+from colorizer.data.decoding import to_uint8
 from colorizer.data.metadata import Metadata
 from colorizer.data.profiles import srgb_profile
 from colorizer.files import write_with
@@ -51,7 +52,7 @@ def write_image(
         options.update(metadata.save_options(image_format), icc_profile=srgb_profile())
     path.parent.mkdir(parents=True, exist_ok=True)
     if rgb.dtype == np.uint16 and image_format not in DEEP_FORMATS:
-        rgb = np.rint(rgb / 257.0).astype(np.uint8)
+        rgb = to_uint8(rgb)
     if rgb.dtype == np.uint16:
         write = _write_png16 if image_format == "PNG" else _write_tiff16
         pixels = rgb if alpha is None else np.dstack([rgb, alpha * np.uint16(257)])

@@ -21,8 +21,7 @@ FULL_SCALE = {"uint8": 255.0, "uint16": 65535.0, "float16": 1.0, "float32": 1.0,
 
 def read_rgb(path: str | os.PathLike) -> np.ndarray:
     """Reads a file as uint8 [H, W, 3], as `read_image`; alpha is ignored (not composited)."""
-    rgb = read_image(path).rgb
-    return rgb if rgb.dtype == np.uint8 else np.rint(rgb / 257.0).astype(np.uint8)
+    return read_image(path).rgb8
 
 
 def is_gray(rgb: np.ndarray) -> np.ndarray:

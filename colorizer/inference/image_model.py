@@ -77,7 +77,7 @@ class ImageModel(keras.Model):
         network_inputs, stride = [l_small], models.color_stride(self.config)
         if self.controls:
             desired = ops.cast(inputs["targets"] >= 0.0, "float32")
-            # Not the input itself: TFLite at times reshapes the memory where it was before a resize.
+            # Not the input itself: TFLite at times reads it where it was before a resize.
             targets = ops.where(inputs["targets"] >= 0.0, inputs["targets"], 0.0)
             network_inputs.append(models.encode_targets(
                 self.controls, models.Targets(targets[None], desired[None])))

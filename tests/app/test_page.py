@@ -230,6 +230,9 @@ def test_a_phone_has_no_sideways_scrolling(server, open_browser, photographs):
         assert page.driver.execute_script("return document.documentElement.scrollWidth") <= 390
     page.tab("Colorize")
     assert page.all("#viewer .color")[0].rect["width"] > 300
+    assert page.driver.execute_script(
+        "return [...document.querySelectorAll('.natural')].map(one => one.scrollWidth > "
+        "one.clientWidth)") == [False] * 5
 
 
 def test_nothing_is_asked_of_other_hosts_and_only_this_machine_is_listened_to(server, page):
