@@ -6,6 +6,7 @@ import base64
 import csv
 import html
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import gradio as gr
@@ -74,7 +75,7 @@ def describe(run: Path) -> str:
             parts.append(_image(picture))
     if not (run / "results").is_dir():
         parts.append(f"<p>No results yet: <code>python evaluate.py --workdir="
-                     f"{html.escape(str(run))}</code> measures the test images.</p>")
+                     f"{html.escape(quote(str(run)))}</code> measures the test images.</p>")
     return "\n".join(parts)
 
 

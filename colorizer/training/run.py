@@ -8,6 +8,7 @@ import fcntl
 import json
 import os
 from pathlib import Path
+from shlex import quote
 import socket
 from typing import Any
 
@@ -127,7 +128,7 @@ def _train(trainer: Trainer) -> int:
         print(f"{shown}: {trainer.total_steps} steps of {trainer.batch_size} images, "
               f"{trainer.steps_per_epoch} steps an epoch{beginning}")
     if trainer.workers.chief:
-        print(f"TensorBoard: tensorboard --logdir {printable(workdir.parent)}", flush=True)
+        print(f"TensorBoard: tensorboard --logdir {quote(printable(workdir.parent))}", flush=True)
     try:
         result = trainer.train()
     except Stopped:
@@ -136,7 +137,8 @@ def _train(trainer: Trainer) -> int:
         return STOPPED_STATUS
     if result:
         print(result.text("validation"))
-        print(f"samples: {shown}/samples\ntest images: python evaluate.py --workdir={shown}")
+        print(f"samples: {shown}/samples\n"
+              f"test images: python evaluate.py --workdir={quote(shown)}")
     return 0
 
 
