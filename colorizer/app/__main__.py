@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 import functools
 import os
 from pathlib import Path
@@ -26,8 +27,9 @@ USAGE = """Serves a page that colorizes pictures in the browser.
   python -m colorizer.app --dataset=/path/to/images     the photographs of the Turing test
 
 It listens on this machine alone, at http://127.0.0.1:7860. Over SSH, forward the port:
-ssh -L 7860:127.0.0.1:7860 HOST. Uploaded pictures stay in memory until their tab is closed."""
-CUT_OFF_SECONDS = 60  # after which an upload that nothing comes of any more is deleted
+ssh -L 7860:127.0.0.1:7860 HOST. Uploaded pictures stay in memory until their tab is closed,
+or until those of others need the room."""
+CLEANING_SECONDS = 60
 
 
 def main(argv: list[str]) -> None:
@@ -71,17 +73,15 @@ def main(argv: list[str]) -> None:
         _serve(folders, Path(folder), values)
 
 
-def _delete_cut_off(folder: Path) -> None:
-    from colorizer.app.sessions import delete_cut_off
-
+def _repeat(function: Callable, *args: Any) -> NoReturn:
     while True:
-        time.sleep(CUT_OFF_SECONDS)
-        delete_cut_off(folder, CUT_OFF_SECONDS)
+        time.sleep(CLEANING_SECONDS)
+        function(*args)
 
 
 def _serve(folders: dict[str, Path], folder: Path, values: flags.FlagValues) -> None:
     from colorizer.app import colorize, page
-    from colorizer.app.sessions import Limits, Sessions
+    from colorizer.app.sessions import Limits, Sessions, delete_cut_off
     from colorizer.app.turing import load_test_images
     from colorizer.inference import Colorizer
 
@@ -90,7 +90,7 @@ def _serve(folders: dict[str, Path], folder: Path, values: flags.FlagValues) -> 
     for colorizer in models.values():
         colorize.warm_up(colorizer)
     sessions = Sessions(models, folder, limits)
-    threading.Thread(target=_delete_cut_off, args=(folder,), daemon=True).start()
+    threading.Thread(target=_repeat, args=(delete_cut_off, folder), daemon=True).start()
     images = functools.partial(load_test_images, values.dataset, values.data_dir)
     blocks = page.build_page(sessions, images, Path(values.runs))
     options: dict[str, Any] = dict(theme=page.THEME, css=page.CSS)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gradio as gr
 
 from colorizer import data
 from colorizer.app.messages import mendable, warn
-from colorizer.app.sessions import LIVE_SIDE, MAX_HINTS, Session, Sessions, Settings, parse_color
+from colorizer.app.sessions import (
+    LIVE_SIDE, MAX_HINTS, ROOM_WAS_MADE, Session, Sessions, Settings, parse_color
+)
 from colorizer.errors import UserError, printable
 from colorizer.inference import Colorizer, Hint
 from colorizer.inference.colorizer import MAX_VIVID
@@ -45,6 +47,14 @@ LIVE: dict[str, Any] = dict(**QUIET, trigger_mode="always_last", queue=False)
 BUSY: dict[str, Any] = dict(api_visibility="private")
 
 
+class ControlParts(NamedTuple):
+    """A slider, its checkbox, and what holds the two."""
+
+    row: gr.Row
+    slider: gr.Slider
+    natural: gr.Checkbox
+
+
 @dataclass(frozen=True)
 class Parts:
     """What a user touches or sees in the tab."""
@@ -54,9 +64,7 @@ class Parts:
     examples: gr.Dataset
     model: gr.Dropdown
     shown: gr.Dropdown  # which of several photographs
-    rows: dict[str, gr.Row]  # of a slider and its checkbox, by the slider's name
-    sliders: dict[str, gr.Slider]
-    naturals: dict[str, gr.Checkbox]
+    controls: dict[str, ControlParts]  # by the name in `SLIDERS`
     hinting: gr.Row
     color: gr.ColorPicker
     undo: gr.Button
@@ -68,7 +76,8 @@ class Parts:
     @property
     def inputs(self) -> list[Any]:
         """What `_read_settings` reads."""
-        return [self.model, *self.sliders.values(), *self.naturals.values()]
+        return [self.model, *(control.slider for control in self.controls.values()),
+                *(control.natural for control in self.controls.values())]
 
 
 def build_tab(sessions: Sessions) -> None:
@@ -85,53 +94,48 @@ def warm_up(colorizer: Colorizer) -> None:
     colorizer(image, vivid=1.2, hints=hints, **targets)
 
 
-def _lay_out(models) -> Parts:
-    parts: dict[str, Any] = {}
+def _lay_out(models: Mapping[str, Colorizer]) -> Parts:
     names = list(models)
     with gr.Row():
         with gr.Column(scale=3, min_width=320):
-            parts["upload"] = gr.File(
-                label="Photographs: drop, paste or pick", file_count="multiple",
-                elem_id="upload", height=150)
-            parts["viewer"] = gr.HTML(
+            upload = gr.File(label="Photographs: drop, paste or pick", file_count="multiple",
+                             elem_id="upload", height=150)
+            viewer = gr.HTML(
                 {}, html_template=VIEWER, css_template=(HERE / "viewer.css").read_text(),
                 js_on_load=(HERE / "viewer.js").read_text(), elem_id="viewer",
                 apply_default_css=False)
-            parts["examples"] = gr.Dataset(
+            examples = gr.Dataset(
                 components=["image"], samples=[[str(path)] for path in data.sample_paths()],
                 label="Or one of these", type="index", elem_id="examples")
         with gr.Column(scale=2, min_width=320):
             with gr.Row():
-                parts["model"] = gr.Dropdown(
-                    names, value=names[0], label="Model", min_width=140, elem_id="model")
-                parts["shown"] = gr.Dropdown(
-                    [], label="Photograph", visible=False, min_width=140, elem_id="shown")
-            parts |= _lay_out_sliders()
+                model = gr.Dropdown(names, value=names[0], label="Model", min_width=140,
+                                    elem_id="model")
+                shown = gr.Dropdown([], label="Photograph", visible=False, min_width=140,
+                                    elem_id="shown")
+            controls = {name: _lay_out_control(name) for name in SLIDERS}
             with gr.Row(visible=models[names[0]].takes_hints, equal_height=True) as hinting:
-                parts["color"] = gr.ColorPicker(
+                color = gr.ColorPicker(
                     "#c0392b", label="Hint: choose a color, then click the thing in the picture",
                     scale=3, min_width=150, elem_id="color")
-                parts["undo"] = gr.Button("Undo", min_width=60, elem_id="undo")
-                parts["clear"] = gr.Button("Clear", min_width=60, elem_id="clear")
+                undo = gr.Button("Undo", min_width=60, elem_id="undo")
+                clear = gr.Button("Clear", min_width=60, elem_id="clear")
             with gr.Row():
-                parts["download"] = gr.Button("Download", variant="primary", elem_id="download")
-                parts["download_all"] = gr.Button(
-                    "Download all (ZIP)", visible=False, elem_id="all")
-            parts["ready"] = gr.DownloadButton(visible="hidden", elem_id="ready")
-    return Parts(hinting=hinting, **parts)
+                download = gr.Button("Download", variant="primary", elem_id="download")
+                download_all = gr.Button("Download all (ZIP)", visible=False, elem_id="all")
+            ready = gr.DownloadButton(visible="hidden", elem_id="ready")
+    return Parts(upload, viewer, examples, model, shown, controls, hinting, color, undo, clear,
+                 download, download_all, ready)
 
 
-def _lay_out_sliders() -> dict[str, Any]:
-    rows, sliders, naturals = {}, {}, {}
-    for name, (start, highest, info) in SLIDERS.items():
-        with gr.Group(), gr.Row(equal_height=True, elem_classes="control") as rows[name]:
-            sliders[name] = gr.Slider(
-                0.0, highest, start, step=0.01, label=name.capitalize(), info=info, scale=4,
-                min_width=120, elem_id=name)
-            naturals[name] = gr.Checkbox(
-                True, label="natural", scale=0, min_width=110, elem_id=f"natural-{name}",
-                elem_classes="natural")
-    return {"rows": rows, "sliders": sliders, "naturals": naturals}
+def _lay_out_control(name: str) -> ControlParts:
+    start, highest, info = SLIDERS[name]
+    with gr.Group(), gr.Row(equal_height=True, elem_classes="control") as row:
+        slider = gr.Slider(0.0, highest, start, step=0.01, label=name.capitalize(), info=info,
+                           scale=4, min_width=120, elem_id=name)
+        natural = gr.Checkbox(True, label="natural", scale=0, min_width=110,
+                              elem_id=f"natural-{name}", elem_classes="natural")
+    return ControlParts(row, slider, natural)
 
 
 def _connect(sessions: Sessions, parts: Parts) -> None:
@@ -139,12 +143,19 @@ def _connect(sessions: Sessions, parts: Parts) -> None:
     inputs, viewer = parts.inputs, parts.viewer
 
     def handler(action: Callable, moved: str | None = None) -> Callable:
-        """A handler of (request, the settings, then others) that shows what can be mended."""
+        """A handler of (request, the values of the inputs, then others) for an action of (session,
+        settings, then others). What a user can mend is shown. `moved` is as for `_read_settings`.
+        """
         def handle(request: gr.Request, *values: Any) -> Any:
             settings = _read_settings(sessions, values[:len(inputs)], moved)
             session = sessions.get(request.session_hash or "")
+            if session.notice:
+                warn(session.notice)
+                session.notice = ""
             try:
                 with session.lock:
+                    if session.closed:  # while this action waited
+                        raise UserError(ROOM_WAS_MADE)
                     return action(session, settings, *values[len(inputs):])
             except UserError as error:
                 raise mendable(error) from error
@@ -168,13 +179,14 @@ def _connect(sessions: Sessions, parts: Parts) -> None:
         handler(_add), [*inputs, parts.upload], [parts.upload, *opened], **BUSY)
     parts.examples.click(handler(_add_example), [*inputs, parts.examples], opened, **BUSY)
     parts.shown.input(handler(_choose), [*inputs, parts.shown], viewer, **QUIET)
-    for name, slider in parts.sliders.items():
+    for name, (_, slider, natural) in parts.controls.items():
         # On the page at once: what is moved is no longer natural.
-        slider.input(None, None, parts.naturals[name], js="() => false", **QUIET)
+        slider.input(None, None, natural, js="() => false", **QUIET)
         slider.input(handler(_render_live, moved=name), inputs, viewer, **LIVE)
         slider.release(handler(_render), inputs, viewer, **LIVE)
-        parts.naturals[name].input(handler(_render), inputs, viewer, **LIVE)
-    parts.model.input(offer, parts.model, [parts.hinting, *parts.rows.values()], **QUIET)
+        natural.input(handler(_render), inputs, viewer, **LIVE)
+    rows = [control.row for control in parts.controls.values()]
+    parts.model.input(offer, parts.model, [parts.hinting, *rows], **QUIET)
     parts.model.input(handler(_render), inputs, viewer, **LIVE)
     viewer.select(point, [*inputs, parts.color], viewer, **LIVE)
     parts.undo.click(handler(_undo), inputs, viewer, **LIVE)

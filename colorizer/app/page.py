@@ -10,7 +10,7 @@ import gradio as gr
 from colorizer.app import colorize, runs, turing
 from colorizer.app.sessions import Sessions
 
-DELETE_CACHE = (60, 600)  # seconds: how often, and from which age on, for uploads that none took
+DELETE_CACHE = (600, 3600)  # seconds: how often, and from which age on, for what Gradio keeps
 CSS = """
 .gradio-container { max-width: 1400px !important; }
 .gradio-container > .main { padding: 16px clamp(8px, 2.3vw, 32px) !important; }

@@ -1,6 +1,7 @@
 """What is kept of each user of the page: pictures, hints, and what the encoder said of a picture.
 
-All of it is in memory, but for results to download. It goes when the tab is closed.
+All of it is in memory, but for results to download. It goes when the tab is closed, or when other
+users need the room.
 """
 
 from __future__ import annotations
@@ -29,8 +30,10 @@ from colorizer.inference.files import WRITE_ERRORS
 
 STILL_SIDE, LIVE_SIDE = 720, 384  # pixels of the longer side, the latter while a slider moves
 PREVIEW_QUALITY = 88  # of its JPEG
-# Of all users together: the session that was used least recently makes room.
+# Of all users together: the session that was used least recently makes room for the next action.
 MAX_SESSIONS, MAX_ALL_BYTES = 50, 2 * 2**30
+ROOM_WAS_MADE = "Your photographs made room for those of other users: send them again."
+CUT_OFF_SECONDS, MAX_UPLOAD_SECONDS = 600, 3600  # of uploads that stand still, and of any
 MAX_FILES, MAX_TOTAL_BYTES, MAX_HINTS = 200, 400 * 2**20, 100  # of one user
 ZIP_NAME = "colorized.zip"
 
@@ -80,6 +83,7 @@ class Session:
         self._preview: Image.Image | None = None
         self.turing: TuringTest | None = None
         self.built_in = ""  # name of the file that is no upload
+        self.notice = ""  # to be shown with the next action
 
     def add(self, paths: Sequence[Path]) -> list[str]:
         """Takes uploaded files over into memory, deletes them, and shows the first that is sound.
@@ -89,6 +93,8 @@ class Session:
         problems: list[str] = []
         first = None
         for path in dict.fromkeys(paths):  # the same file twice is one for Gradio
+            if self.closed:
+                break
             try:
                 content = path.read_bytes()
                 path.unlink(missing_ok=True)
@@ -158,7 +164,7 @@ class Session:
             for index, (name, path) in enumerate(results):
                 progress(index / len(results), name)
                 if self.closed:
-                    break
+                    raise UserError("the page is closed")
                 try:
                     self._write(name, path, settings)
                 except UserError as error:
@@ -239,45 +245,61 @@ class Sessions:
 
     def __init__(self, models: Mapping[str, Colorizer], folder: Path, limits: Limits = Limits()):
         self.models, self._folder, self.limits = models, folder, limits
-        self._sessions: OrderedDict[str, Session] = OrderedDict()
+        self._sessions: OrderedDict[str, Session] = OrderedDict()  # used last comes last
+        self._emptied: set[str] = set()  # keys of sessions that made room
         self._lock = threading.Lock()
 
     def get(self, key: str) -> Session:
         """The session of a page, new if there is none. Others may be closed to make room."""
-        closed = []
         with self._lock:
             if key not in self._sessions:
                 folder = Path(tempfile.mkdtemp(prefix="session", dir=self._folder))
-                self._sessions[key] = Session(self.models, folder, self.limits)
+                session = self._sessions[key] = Session(self.models, folder, self.limits)
+                if key in self._emptied:
+                    self._emptied.discard(key)
+                    session.notice = ROOM_WAS_MADE
             self._sessions.move_to_end(key)
             session = self._sessions[key]
-            total = sum(one.size() for one in self._sessions.values())
-            while len(self._sessions) > MAX_SESSIONS or (
-                    total > MAX_ALL_BYTES and len(self._sessions) > 1):
-                closed.append(self._sessions.popitem(last=False)[1])
-                total -= closed[-1].size()
+            closed = self._make_room()
         for one in closed:
             one.close()
         return session
+
+    def _make_room(self) -> list[Session]:
+        """Takes sessions out that are not at work, until the others are within the limits."""
+        sizes = {key: session.size() for key, session in self._sessions.items()}
+        closed = []
+        for key in list(sizes)[:-1]:
+            total = sum(sizes.values())
+            helps = len(sizes) > MAX_SESSIONS or (total > MAX_ALL_BYTES and sizes[key])
+            if helps and not self._sessions[key].lock.locked():
+                closed.append(self._sessions.pop(key))
+                if sizes.pop(key):
+                    self._emptied.add(key)
+        return closed
 
     def close(self, key: str) -> None:
         """Forgets a session, whose page is closed."""
         with self._lock:
             session = self._sessions.pop(key, None)
+            self._emptied.discard(key)
         if session:
             session.close()
 
 
-def delete_cut_off(folder: Path, seconds: float) -> None:
+def delete_cut_off(folder: Path) -> None:
     """Deletes what is left of uploads that were cut off, which Gradio forgets.
 
-    These are the files in the folder itself, not in those below it, that nothing was written to
-    for so long.
+    These are the files in the folder itself, not in those below it. Those of a running upload come
+    one after the other and leave together, so that none goes while another one grows.
     """
-    for path in folder.glob("*"):
-        with contextlib.suppress(OSError):  # it has just been moved to its place
-            if path.is_file() and time.time() - path.stat().st_mtime > seconds:
-                path.unlink()
+    with contextlib.suppress(OSError):  # one has just been moved to its place
+        now = time.time()
+        ages = {path: now - path.stat().st_mtime for path in folder.iterdir() if path.is_file()}
+        still = min(ages.values(), default=0.0) > CUT_OFF_SECONDS
+        for path, age in ages.items():
+            if age > (CUT_OFF_SECONDS if still else MAX_UPLOAD_SECONDS):
+                path.unlink(missing_ok=True)
 
 
 def _reduced(image: Image.Image, side: int) -> Image.Image:

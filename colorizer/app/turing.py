@@ -93,9 +93,9 @@ def _own_photographs(session: Session) -> np.ndarray | None:
     for name, content in session.files.items():
         if name == session.built_in or len(found) == TRIALS:
             continue
-        rgb8 = data.read_content(content, name, session.limits.max_pixels).rgb8
-        if not data.is_gray(rgb8):
-            found.append(data.resize_and_crop(rgb8, SIDE))
+        rgb = data.read_content(content, name, session.limits.max_pixels).rgb
+        if rgb.dtype == np.uint8 and not data.is_gray(rgb):  # 16 bits are read of gray only
+            found.append(data.resize_and_crop(rgb, SIDE))
     return np.stack(found) if found else None
 
 

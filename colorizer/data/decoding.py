@@ -66,7 +66,8 @@ class DecodedImage:
 
 def to_uint8(rgb16: np.ndarray) -> np.ndarray:
     """Rounds uint16 of any shape, 0 to 65535, to uint8, 0 to 255."""
-    return np.rint(rgb16 / 257.0).astype(np.uint8)
+    scaled = np.divide(rgb16, 257, dtype=np.float32)  # no value is near to a half
+    return np.rint(scaled, out=scaled).astype(np.uint8)
 
 
 def read_image(path: str | os.PathLike) -> DecodedImage:

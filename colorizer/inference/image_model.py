@@ -76,9 +76,10 @@ class ImageModel(keras.Model):
         l_small = ops.clip(_resize(gray, seen), -1.0, 1.0)
         network_inputs, stride = [l_small], models.color_stride(self.config)
         if self.controls:
-            desired = ops.cast(inputs["targets"] >= 0.0, "float32")
+            known = inputs["targets"] >= 0.0
+            desired = ops.cast(known, "float32")
             # Not the input itself: TFLite at times reads it where it was before a resize.
-            targets = ops.where(inputs["targets"] >= 0.0, inputs["targets"], 0.0)
+            targets = ops.where(known, inputs["targets"], 0.0)
             network_inputs.append(models.encode_targets(
                 self.controls, models.Targets(targets[None], desired[None])))
         if self.takes_hints:

@@ -39,7 +39,8 @@ def meet_targets(lab, targets: Mapping[str, float], desired=None):
     stay flat. It is found by halved steps: each control in turn tries a step towards its target,
     and keeps it if that brings its statistic nearer. The first step is larger the farther an image
     is from its targets, at most 1; the last ones are as long as the rest of the error, by the slope
-    of the steps before.
+    of the steps before. It ends for an image when all its statistics are within `MET` of their
+    targets, but not before each control had its first step: a small spot of color is near to gray.
 
     Args:
         lab: float [batch, h, w, 3], L* in [0, 100]; colors outside the gamut are mapped into it.
@@ -84,7 +85,7 @@ def meet_targets(lab, targets: Mapping[str, float], desired=None):
     order, steps = ops.convert_to_tensor(order), ops.convert_to_tensor(STEPS)
 
     def is_open(i, amounts, left, slope):
-        return (i < rounds * count) & ops.any(ops.abs(left) > MET)
+        return (i < rounds * count) & ((i < count) | ops.any(ops.abs(left) > MET))
 
     def try_step(i, amounts, left, slope):
         """Each control in turn tries a step of one size, before the next size."""
@@ -100,7 +101,7 @@ def meet_targets(lab, targets: Mapping[str, float], desired=None):
         slope = ops.where(step > 0.0, rise, slope)
         min_gain = ops.where(grayer & (left < 0.0), 0.0, MIN_GAIN * step)
         better = ops.any((step > 0.0) & (gain > min_gain), axis=1, keepdims=True)
-        better &= ops.any(ops.abs(left) > MET, axis=1, keepdims=True)  # of this image of the batch
+        better &= (i < count) | ops.any(ops.abs(left) > MET, axis=1, keepdims=True)
         amounts, left = ops.where(better, trial, amounts), ops.where(better, trial_left, left)
         return i + 1, amounts, left, slope
 

@@ -46,6 +46,22 @@ def test_a_gray_image_which_has_no_hue_is_given_none_and_a_faint_tint_is_taken_a
     assert saturation(skcolor.lab2rgb(lab)).min() > 1e-3
 
 
+def test_a_small_spot_of_color_is_taken_away_by_saturation_0():
+    lab = np.full((2, 40, 40, 3), [60.0, 0.0, 0.0], np.float32)
+    lab[:, 20, 20] = [60.0, 30.0, 20.0]
+    assert 1e-4 < saturation(skcolor.lab2rgb(lab)).max() < postprocess.MET
+    assert np.ptp(meet(lab, saturation=0.0), axis=-1).max() < 0.02
+
+
+def test_an_image_gets_the_same_colors_in_a_batch_as_alone():
+    lab = smooth_lab(3)
+    targets = {"saturation": np.float32([0.1, 0.35, 0.6]), "warmth": np.float32([0.6, 0.5, 0.4])}
+    batch = meet(lab, **targets)
+    for i in range(3):
+        alone = meet(lab[i:i + 1], **{name: value[i:i + 1] for name, value in targets.items()})
+        np.testing.assert_allclose(batch[i], alone[0], atol=1e-4)
+
+
 def test_a_target_out_of_reach_is_approached_and_nothing_is_torn():
     lab = smooth_lab()
     lab[..., 0] = 97.0 + 0.03 * (lab[..., 0] - 55.0)  # near white there is little saturation

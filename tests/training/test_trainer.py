@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import os
-import shlex
 import signal
 from types import SimpleNamespace
 
@@ -68,15 +67,6 @@ def test_previews_come_until_the_first_evaluation_of_a_new_run(train, tmp_path, 
         assert train(config(tmp_path, max_steps=max_steps, eval_steps=2)) == 0
     steps = [int(path.stem[-8:]) for path in sorted((tmp_path / "samples").iterdir())]
     assert steps == [0, 1, 2, 4, 5, 6, 7]
-
-
-def test_the_commands_that_a_run_prints_can_be_pasted(train, tmp_path, capsys):
-    workdir = tmp_path / "My Drive" / "run"
-    assert train(config(workdir, max_steps=1)) == 0
-    commands = dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines()
-                    if line.startswith(("TensorBoard: ", "test images: ")))
-    assert shlex.split(commands["TensorBoard"])[-1] == str(workdir.parent)
-    assert shlex.split(commands["test images"])[-1] == f"--workdir={workdir}"
 
 
 @pytest.mark.soak

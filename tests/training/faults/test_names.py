@@ -2,10 +2,13 @@
 
 import os
 from pathlib import Path
+import re
+import shlex
 
 import pytest
 
 from colorizer.config import ConfigError
+from colorizer.errors import printable
 from colorizer.training import run
 from tests.colors import COLORS, image, write
 from tests.training.faults.harness import config, step_of
@@ -28,11 +31,15 @@ def go_on(train, capsys, dataset, workdir="run"):
     return capsys.readouterr().out
 
 
-@pytest.mark.parametrize("name", ["paper[1]", os.fsdecode(b"caf\xe9\\\n\x1b[31m")])
-def test_a_run_goes_on_in_a_folder_of_any_name(train, tmp_path, caplog, name):
+@pytest.mark.parametrize("name", ["My Drive/paper[1]", os.fsdecode(b"caf\xe9\\\n\x1b[31m")])
+def test_a_run_goes_on_in_a_folder_of_any_name(train, tmp_path, caplog, capsys, name):
+    workdir = tmp_path / name
     for max_steps in (1, 2):
-        assert train(config(tmp_path / name, max_steps=max_steps)) == 0
-    assert step_of(tmp_path / name) == 2 and caplog.text == ""
+        assert train(config(workdir, max_steps=max_steps)) == 0
+    assert step_of(workdir) == 2 and caplog.text == ""
+    commands = dict(re.findall("^(TensorBoard|test images): (.+)$", capsys.readouterr().out, re.M))
+    for command, place in (("TensorBoard", workdir.parent), ("test images", workdir)):
+        assert shlex.split(commands[command])[-1].endswith(printable(place))
 
 
 def test_images_may_have_any_name(train, folder, capsys):
