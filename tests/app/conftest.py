@@ -50,7 +50,7 @@ class Server:
         self.process.wait(30)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def server(tmp_path_factory, tiny_run):
     pytest.importorskip("gradio", reason='the page needs pip install -e ".[app]"')
     server = Server(tmp_path_factory.mktemp("server"), tiny_run.parent)
@@ -59,7 +59,7 @@ def server(tmp_path_factory, tiny_run):
         server.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def open_browser(tmp_path_factory):
     """A function that opens a browser: (width, height) -> selenium's driver."""
     webdriver = pytest.importorskip("selenium.webdriver", reason="selenium is not installed")
