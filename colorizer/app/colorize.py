@@ -27,6 +27,7 @@ SLIDERS = {
     "colorfulness": (0.4, 1.0, "0 gray, 0.2 to 0.6 as photographs are"),
     "warmth": (0.5, 1.0, "0 blue, 0.5 neutral, 1 yellow"),
     VIVIDNESS: (1.0, MAX_VIVID, "factor on the colors: 0 gray, 1 natural")}
+INPUTS = 1 + 2 * len(SLIDERS)  # the model, each slider, each checkbox
 VIEWER = """<div class="viewer empty" style="--split: 50%">
   <img class="color" alt="in color" draggable="false">
   <img class="gray" alt="" draggable="false" style="pointer-events: none">
@@ -143,23 +144,7 @@ def _connect(sessions: Sessions, parts: Parts) -> None:
     inputs, viewer = parts.inputs, parts.viewer
 
     def handler(action: Callable, moved: str | None = None) -> Callable:
-        """A handler of (request, the values of the inputs, then others) for an action of (session,
-        settings, then others). What a user can mend is shown. `moved` is as for `_read_settings`.
-        """
-        def handle(request: gr.Request, *values: Any) -> Any:
-            settings = _read_settings(sessions, values[:len(inputs)], moved)
-            session = sessions.get(request.session_hash or "")
-            if session.notice:
-                warn(session.notice)
-                session.notice = ""
-            try:
-                with session.lock:
-                    if session.closed:  # while this action waited
-                        raise UserError(ROOM_WAS_MADE)
-                    return action(session, settings, *values[len(inputs):])
-            except UserError as error:
-                raise mendable(error) from error
-        return handle
+        return _handler(sessions, action, moved)
 
     def point(request: gr.Request, event: gr.EventData, *values: Any) -> Any:
         return handler(_add_hint)(request, *values, event.x, event.y)
@@ -195,6 +180,27 @@ def _connect(sessions: Sessions, parts: Parts) -> None:
             (parts.download, handler(_deliver)), (parts.download_all, deliver_all)):
         button.click(function, inputs, parts.ready, show_progress_on=viewer, **BUSY).success(
             None, js="() => document.querySelector('#ready').click()")
+
+
+def _handler(sessions: Sessions, action: Callable, moved: str | None = None) -> Callable:
+    """Gradio's handler of (request, the values of `Parts.inputs`, then others) for an action of
+    (session, settings, then others). What a user can mend is shown. `moved` is as for
+    `_read_settings`.
+    """
+    def handle(request: gr.Request, *values: Any) -> Any:
+        settings = _read_settings(sessions, values[:INPUTS], moved)
+        session = sessions.get(request.session_hash or "")
+        if session.notice:
+            warn(session.notice)
+            session.notice = ""
+        try:
+            with session.lock:
+                if session.closed:  # while this action waited
+                    raise UserError(ROOM_WAS_MADE)
+                return action(session, settings, *values[INPUTS:])
+        except UserError as error:
+            raise mendable(error) from error
+    return handle
 
 
 def _read_settings(sessions: Sessions, values: Sequence[Any], moved: str | None) -> Settings:

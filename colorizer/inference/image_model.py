@@ -121,5 +121,5 @@ def _read_points(hints, image_size) -> HintPoints:
     rows, columns = (
         ops.clip(ops.cast(hints[:, axis] * ops.cast(side, "float32"), "int32"), 0, side - 1)
         for axis, side in ((1, image_size[0]), (0, image_size[1])))
-    lab = color.rgb_to_lab(hints[None, :, 2:] / 255.0)[0]
+    lab = color.rgb_to_lab((hints[:, 2:] / 255.0)[None])[0]
     return HintPoints(rows, columns, color.lab_to_scaled(lab)[1], ops.cast(known, "float32"))

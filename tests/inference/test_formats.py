@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 from skimage import data as skdata, transform
+import tensorflow as tf
 
 from colorizer.errors import UserError
 from colorizer.export import main
@@ -49,6 +50,16 @@ def test_tflite_does_all_that_the_shipped_model_does(exported):
     run = formats.RUNNERS["tflite"](exported / "exported" / "photos.tflite")
     check(Colorizer.load("photos"), run, {}, {"hue": 0.6, "saturation": 0.5}, {"hints": HINTS},
           {"warmth": 0.3, "hints": HINTS[:1]})
+
+
+@pytest.mark.slow
+def test_tflite_reshapes_no_input_where_it_lies(exported):
+    # After a resize it would at times read the input where it was: all targets 0.
+    interpreter = tf.lite.Interpreter(str(exported / "exported" / "photos.tflite"))
+    inputs = {one["index"] for one in interpreter.get_input_details()}
+    operations = interpreter._get_ops_details()
+    assert any(inputs & set(one["inputs"]) for one in operations)
+    assert not any(inputs & set(one["inputs"]) for one in operations if one["op_name"] == "RESHAPE")
 
 
 @pytest.mark.slow
